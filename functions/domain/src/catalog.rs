@@ -1,0 +1,163 @@
+//! Recovery points: what the catalog holds of one version at one destination.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Evidence;
+use crate::object::SourceObject;
+
+/// Version of the stored shape; readers refuse what they do not know.
+pub const SHAPE: u32 = 1;
+/// The index by day is spread over this many partitions a day.
+pub const DAY_SHARDS: u64 = 8;
+
+/// State of a recovery point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// An execution holds the lease.
+    Copying,
+    /// Copied and proven; nothing overwrites this.
+    Stored,
+    /// The source version no longer existed.
+    Gone,
+    /// An unversioned source was overwritten before it was copied.
+    Superseded,
+    /// Not to be copied: a backup's own copy, or archived under a rule that skips those.
+    Skipped,
+    /// Failed, parked and told; a redrive makes it `copying` again.
+    Failed,
+}
+
+impl Status {
+    /// As stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Copying => "copying",
+            Self::Stored => "stored",
+            Self::Gone => "gone",
+            Self::Superseded => "superseded",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One item of the catalog. Enough of the event is in it to start the backup again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryPoint {
+    /// `<source bucket>/<key>`.
+    pub pk: String,
+    /// `<destination>#<version key>`, see [`SourceObject::version_key`].
+    pub sk: String,
+    /// [`SHAPE`].
+    pub shape: u32,
+    /// State.
+    pub status: Status,
+    /// The source version.
+    pub object: SourceObject,
+    /// Name of the destination.
+    pub destination: String,
+    /// Rule that chose it.
+    pub rule: String,
+    /// Holder of the lease.
+    pub owner: String,
+    /// End of the lease.
+    pub until: Timestamp,
+    /// Executions that have tried.
+    pub attempts: u32,
+    /// Backup bucket, region, key and version id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupVersion>,
+    /// How it was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// When it was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_at: Option<Timestamp>,
+    /// When it was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Timestamp>,
+    /// Name of the error of a failed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What the failure said, or why there is no copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Partition of the index by day; set at end states only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+    /// When the end state was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Where a copy is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupVersion {
+    /// Backup bucket.
+    pub bucket: String,
+    /// Its region.
+    pub region: String,
+    /// Key of the copy.
+    pub key: String,
+    /// Version id of the copy.
+    pub version_id: String,
+    /// Storage class of the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    /// Whether it carries the marker.
+    pub marked: bool,
+}
+
+/// Partition key of all recovery points of a key.
+pub fn partition_key(bucket: &str, key: &str) -> String {
+    format!("{bucket}/{key}")
+}
+
+/// Sort key of a version at a destination.
+pub fn sort_key(destination: &str, object: &SourceObject) -> String {
+    format!("{destination}#{}", object.version_key())
+}
+
+/// Partition of the index by day: the UTC day, and a shard that is always the same for a key.
+pub fn day(at: Timestamp, pk: &str) -> String {
+    let shard = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, pk.as_bytes()) % DAY_SHARDS;
+    let day = at.to_string();
+    format!("{}#{shard}", day.split('T').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::fixtures::object;
+
+    #[test]
+    fn versions_of_a_key_never_share_an_item() {
+        let mut other = object("k", None);
+        other.etag = "x".into();
+        let keys = [
+            object("k", None),
+            other,
+            object("k", Some("v1")),
+            object("k", Some("v2")),
+        ]
+        .map(|object| sort_key("primary", &object));
+        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len(), "{keys:?}");
+        assert_eq!(
+            sort_key("p", &object("k", Some("null"))),
+            sort_key("p", &object("k", None))
+        );
+    }
+
+    #[test]
+    fn a_day_is_utc_and_its_shard_stays() {
+        let at: Timestamp = "2026-11-24T23:59:59Z".parse().expect("a time");
+        let first = day(at, "b/k");
+        assert!(first.starts_with("2026-11-24#"));
+        assert_eq!(first, day(at, "b/k"));
+    }
+}

@@ -1,0 +1,24 @@
+//! The decisions of the backup, as plain functions over plain types.
+//!
+//! Nothing here knows the AWS SDK, the clock or the environment: what a decision needs is passed
+//! in, what it decides is returned. The Lambdas parse, call and map errors around it.
+
+pub mod catalog;
+pub mod copy;
+pub mod error;
+pub mod event;
+pub mod evidence;
+pub mod key;
+pub mod lease;
+pub mod limits;
+pub mod marker;
+pub mod message;
+pub mod object;
+pub mod policy;
+pub mod sequencer;
+pub mod task;
+
+pub use error::{Cause, ErrorName, Named};
+pub use event::{Redrive, SourceEvent};
+pub use object::SourceObject;
+pub use policy::Policy;

@@ -1,0 +1,283 @@
+//! What the owner is told: a subject, a text that reads well as e-mail, and JSON for machines.
+
+use serde_json::{Value, json};
+
+use crate::error::CauseObject;
+use crate::limits::SNS_SUBJECT_CHARS_MAX;
+use crate::policy::NotifyLevel;
+use crate::task::Outcome;
+
+/// What is told of one execution.
+#[derive(Debug, Clone)]
+pub struct Story<'a> {
+    /// The object, as far as it is known.
+    pub object: Option<&'a CauseObject>,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// When S3 says it happened.
+    pub event_at: Option<&'a str>,
+    /// What became of each destination.
+    pub outcomes: &'a [Outcome],
+    /// ARN of the execution.
+    pub execution: &'a str,
+    /// Region of the state machine.
+    pub region: &'a str,
+}
+
+/// A message to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// At most 100 printable ASCII characters.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The same for machines.
+    pub json: String,
+    /// `stored`, `failed` or `other`, for subscription filters.
+    pub outcome: &'static str,
+}
+
+/// Whether any destination failed.
+pub fn has_failed(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().any(is_failure)
+}
+
+fn is_failure(outcome: &Outcome) -> bool {
+    outcome.outcome == "failed" || outcome.outcome == "unparked"
+}
+
+/// The message, or `None` when the level says that nothing is told.
+///
+/// What is gone, superseded, skipped or a duplicate is no news at any level.
+pub fn compose(story: &Story<'_>, level: NotifyLevel) -> Option<Message> {
+    let failed = has_failed(story.outcomes);
+    let stored = story
+        .outcomes
+        .iter()
+        .any(|outcome| outcome.outcome == "stored");
+    let told = match level {
+        NotifyLevel::None => false,
+        NotifyLevel::Failures => failed,
+        NotifyLevel::All => failed || stored,
+    };
+    if !told {
+        return None;
+    }
+    let name = story.object.map_or_else(
+        || "an unreadable event".to_owned(),
+        |object| object.key.clone(),
+    );
+    let verb = if failed { "FAILED" } else { "backed up" };
+    Some(Message {
+        subject: subject(&format!("s3-backup {verb}: {name}")),
+        text: text(story, failed),
+        json: json(story, failed).to_string(),
+        outcome: if failed { "failed" } else { "stored" },
+    })
+}
+
+/// Cuts and cleans: SNS refuses a subject over 100 characters, with control characters or not ASCII.
+fn subject(line: &str) -> String {
+    let clean: String = line
+        .chars()
+        .map(|c| {
+            if c == ' ' || c.is_ascii_graphic() {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect();
+    if clean.len() <= SNS_SUBJECT_CHARS_MAX {
+        return clean;
+    }
+    format!("{}...", &clean[..SNS_SUBJECT_CHARS_MAX - 3])
+}
+
+fn text(story: &Story<'_>, failed: bool) -> String {
+    let mut lines = Vec::new();
+    match story.object {
+        Some(object) => {
+            lines.push(format!("Object:   {}", printable(&object.key)));
+            lines.push(format!("Bucket:   {}", object.bucket));
+            if let Some(version) = &object.version_id {
+                lines.push(format!("Version:  {version}"));
+            }
+        }
+        None => lines.push("Object:   the event names none; it is parked as it came".to_owned()),
+    }
+    if let Some(size) = story.size {
+        lines.push(format!("Size:     {size} bytes"));
+    }
+    if let Some(time) = story.event_at {
+        lines.push(format!("Uploaded: {time}"));
+    }
+    for outcome in story.outcomes {
+        lines.push(String::new());
+        lines.extend(outcome_lines(outcome));
+    }
+    lines.push(String::new());
+    lines.push(format!("Execution: {}", console_link(story)));
+    if failed {
+        lines.push(
+            "The event waits in the dead-letter queue; nothing is lost until it is redriven."
+                .to_owned(),
+        );
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn outcome_lines(outcome: &Outcome) -> Vec<String> {
+    let name = if outcome.destination == "*" {
+        "any destination"
+    } else {
+        &outcome.destination
+    };
+    let mut lines = vec![format!("{} to {name}", outcome.outcome)];
+    if outcome.outcome == "stored" {
+        let version = outcome.version_id.as_deref().unwrap_or("none");
+        lines.push(format!(
+            "  Copy:     s3://{}/{}",
+            outcome.bucket,
+            printable(&outcome.key)
+        ));
+        lines.push(format!("  Region:   {}, version {version}", outcome.region));
+    }
+    if let Some(evidence) = &outcome.evidence {
+        let kind = match evidence.kind {
+            crate::evidence::Kind::Stored => "the same checksum is stored on both sides",
+            crate::evidence::Kind::Etag => "both ETags are the content's MD5",
+            crate::evidence::Kind::Read => "content was read and compared",
+        };
+        lines.push(format!(
+            "  Evidence: {kind} ({} {})",
+            evidence.algorithm, evidence.value
+        ));
+    }
+    if let Some(cause) = &outcome.cause {
+        lines.push(format!("  What:     {}", cause.error));
+        lines.push(format!("  Why:      {}", printable(&cause.message)));
+        lines.push(format!("  Do next:  {}", cause.advice));
+    }
+    if !outcome.reason.is_empty() {
+        lines.push(format!("  Why:      {}", printable(&outcome.reason)));
+    }
+    lines
+}
+
+fn json(story: &Story<'_>, failed: bool) -> Value {
+    json!({
+        "version": 1,
+        "outcome": if failed { "failed" } else { "stored" },
+        "object": story.object,
+        "size": story.size,
+        "eventTime": story.event_at,
+        "destinations": story.outcomes,
+        "execution": story.execution,
+    })
+}
+
+fn console_link(story: &Story<'_>) -> String {
+    format!(
+        "https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{arn}",
+        region = story.region,
+        arn = story.execution
+    )
+}
+
+/// Keys may hold control characters, which would break the lines of a mail.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                format!("{}", c.escape_default())
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::{Evidence, Kind};
+    use crate::{Cause, ErrorName};
+
+    fn outcome(name: &str) -> Outcome {
+        Outcome {
+            destination: "primary".into(),
+            outcome: name.into(),
+            reason: String::new(),
+            bucket: "backup".into(),
+            region: "eu-west-1".into(),
+            key: "a\nb".into(),
+            version_id: Some("v9".into()),
+            evidence: None,
+            cause: None,
+        }
+    }
+
+    fn told(outcomes: &[Outcome], level: NotifyLevel) -> Option<Message> {
+        let object = CauseObject {
+            bucket: "source".into(),
+            key: "a\nb".into(),
+            version_id: Some("v1".into()),
+        };
+        let story = Story {
+            object: Some(&object),
+            size: Some(5),
+            event_at: Some("2026-11-01T00:00:00Z"),
+            outcomes,
+            execution: "arn:aws:states:eu-west-1:111122223333:execution:backup:x",
+            region: "eu-west-1",
+        };
+        compose(&story, level)
+    }
+
+    #[test]
+    fn levels_choose_what_is_told() {
+        let (stored, failed, gone) = (outcome("stored"), outcome("failed"), outcome("gone"));
+        assert!(told(&[stored.clone()], NotifyLevel::Failures).is_none());
+        assert!(told(&[stored.clone()], NotifyLevel::All).is_some());
+        assert!(told(&[stored.clone(), failed.clone()], NotifyLevel::Failures).is_some());
+        assert!(told(&[failed], NotifyLevel::None).is_none());
+        assert!(told(&[gone], NotifyLevel::All).is_none());
+    }
+
+    #[test]
+    fn a_success_reads_well() {
+        let mut stored = outcome("stored");
+        stored.evidence = Some(Evidence {
+            kind: Kind::Etag,
+            algorithm: "MD5".into(),
+            value: "b1946ac9".into(),
+        });
+        insta::assert_snapshot!(told(&[stored], NotifyLevel::All).expect("told").text);
+    }
+
+    #[test]
+    fn a_failure_says_what_why_and_what_next() {
+        let mut failed = outcome("failed");
+        failed.cause = Some(Cause {
+            error: "SourceArchived".into(),
+            object: None,
+            destination: None,
+            message: "the object is in GLACIER and not restored, so it cannot be read".into(),
+            advice: ErrorName::SourceArchived.advice().into(),
+        });
+        insta::assert_snapshot!(told(&[failed], NotifyLevel::Failures).expect("told").text);
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_makes_a_subject_that_sns_takes(key in "\\PC{0,300}|[\\n\\t\\r]{1,3}") {
+            let line = subject(&format!("s3-backup FAILED: {key}"));
+            prop_assert!(line.len() <= SNS_SUBJECT_CHARS_MAX);
+            prop_assert!(line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
+        }
+    }
+}

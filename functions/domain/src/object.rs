@@ -1,0 +1,66 @@
+//! One version of one object at the source.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::CauseObject;
+
+/// The version id that S3 gives to objects of buckets without (or with suspended) versioning.
+pub const NULL_VERSION: &str = "null";
+
+/// The source version that one execution backs up: ids and sizes, never content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceObject {
+    /// Source bucket.
+    pub bucket: String,
+    /// Source key, raw.
+    pub key: String,
+    /// Version id; absent, or `null`, where the source keeps no versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Size in bytes.
+    pub size: u64,
+    /// ETag without quotes.
+    pub etag: String,
+    /// Order among the events of this key, see [`crate::sequencer::compare`].
+    pub sequencer: String,
+    /// When S3 stored it; known where the source was headed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<Timestamp>,
+    /// When the event says it happened.
+    pub event_at: Timestamp,
+    /// Account that owns the source bucket, 12 digits.
+    pub account: String,
+    /// Region of the source bucket.
+    pub region: String,
+}
+
+impl SourceObject {
+    /// The version id that pins this object for good: `None` where an overwrite would take its
+    /// place, so that requests are guarded by the ETag instead.
+    pub fn pinned_version(&self) -> Option<&str> {
+        self.version_id.as_deref().filter(|id| *id != NULL_VERSION)
+    }
+
+    /// How a failure names it.
+    pub fn in_cause(&self) -> CauseObject {
+        CauseObject {
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            version_id: self.version_id.clone(),
+        }
+    }
+
+    /// What tells this version from the others of its key, in catalog keys:
+    /// the version id, or `null#<etag>#<last-modified>` where there is none.
+    pub fn version_key(&self) -> String {
+        self.pinned_version().map_or_else(
+            || {
+                let modified = self.last_modified.unwrap_or(self.event_at);
+                format!("{NULL_VERSION}#{}#{modified}", self.etag)
+            },
+            str::to_owned,
+        )
+    }
+}

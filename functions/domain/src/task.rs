@@ -1,0 +1,269 @@
+//! What passes between the states: ids, sizes and facts, never content or lists that grow.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Evidence;
+use crate::object::SourceObject;
+use crate::policy::{Archived, Destination, NotifyLevel};
+
+/// Who holds a lease: one execution, by its id and the moment it started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    /// ARN of the execution.
+    pub id: String,
+    /// When it started.
+    pub start_time: String,
+}
+
+impl Execution {
+    /// The owner as the catalog stores it.
+    pub fn owner(&self) -> String {
+        format!("{}@{}", self.id, self.start_time)
+    }
+
+    /// The execution's ARN in an owner that the catalog stores.
+    pub fn arn_of(owner: &str) -> &str {
+        owner.rsplit_once('@').map_or(owner, |(arn, _)| arn)
+    }
+}
+
+/// What Filter decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// What Plan does next.
+    pub action: Action,
+    /// `backed-up` while there is work, else the outcome of the execution: `skipped` or `duplicate`.
+    pub outcome: String,
+    /// Why there is nothing to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The object, where it is to be copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<SourceObject>,
+    /// Name of the rule that applies.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
+    /// What is told.
+    pub notify: NotifyLevel,
+    /// Where it goes: at most as many as the policy names, each under a lease.
+    pub targets: Vec<Target>,
+}
+
+/// What Plan does with a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// One CopyObject per target.
+    Small,
+    /// Nothing: skipped, or a duplicate.
+    Nothing,
+}
+
+/// One destination of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Name of the destination.
+    pub name: String,
+    /// The destination as the policy has it.
+    pub destination: Destination,
+    /// Key of the copy.
+    pub key: String,
+    /// Whether the copy's bytes are to be read whatever stored evidence there is.
+    pub read: bool,
+    /// What an archived source means.
+    pub archived: Archived,
+    /// How many executions have tried, this one included.
+    pub attempts: u32,
+}
+
+/// Input of Copy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyTask {
+    /// The source version.
+    pub object: SourceObject,
+    /// Where it goes.
+    pub target: Target,
+    /// Which try of this state it is, from 0.
+    #[serde(default)]
+    pub retry: u32,
+    /// Copies that verification refused; never adopted.
+    #[serde(default)]
+    pub rejected: Vec<String>,
+}
+
+impl CopyTask {
+    /// Whether an earlier try may have copied already, its answer lost.
+    pub fn may_be_done(&self) -> bool {
+        self.retry > 0 || self.target.attempts > 1
+    }
+}
+
+/// Output of Copy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Copied {
+    /// What became of it.
+    pub outcome: CopyOutcome,
+    /// Why it was not copied, where it was not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The source as its HEAD showed it; absent where it was gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Facts>,
+    /// Version id of the copy; present for `copied`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Whether the copy carries the marker.
+    #[serde(default)]
+    pub marked: bool,
+    /// Whether an earlier try had made it.
+    #[serde(default)]
+    pub adopted: bool,
+    /// When Copy ended.
+    pub at: Timestamp,
+}
+
+/// What became of a source version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopyOutcome {
+    /// There is a copy.
+    Copied,
+    /// The version or key no longer exists.
+    Gone,
+    /// An unversioned source was overwritten; the newer content has its own event.
+    Superseded,
+    /// Not to be copied: a backup's own copy, or archived under a rule that skips those.
+    Skipped,
+}
+
+/// What a HEAD shows of one side, as far as evidence needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// Size in bytes.
+    pub size: u64,
+    /// ETag without quotes.
+    pub etag: String,
+    /// Server-side encryption as the header names it; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// Full-object checksums by algorithm (`CRC64NVME`), base64 as S3 gives them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checksums: BTreeMap<String, String>,
+    /// Storage class.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub storage_class: String,
+}
+
+/// Input of Verify.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyTask {
+    /// The source version.
+    pub object: SourceObject,
+    /// Where its copy is.
+    pub target: Target,
+    /// What Copy said.
+    pub copied: Copied,
+}
+
+/// Output of Verify.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    /// How the copy was proven; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// When it was.
+    pub at: Timestamp,
+}
+
+/// Input of Record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordTask {
+    /// The source version.
+    pub object: SourceObject,
+    /// Where its copy is.
+    pub target: Target,
+    /// What Copy said.
+    pub copied: Copied,
+    /// What Verify said.
+    pub verified: Verified,
+    /// Whose lease it is.
+    pub execution: Execution,
+}
+
+/// What became of one destination: output of Record and of the failure path, read by Notify.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// Name of the destination; `*` before one was chosen.
+    pub destination: String,
+    /// `stored`, `gone`, `superseded`, `skipped`, `duplicate`, `failed` or `unparked`.
+    pub outcome: String,
+    /// Why there is no copy.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Backup bucket.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub bucket: String,
+    /// Its region.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub region: String,
+    /// Key of the copy.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// Version id of the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// How it was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<crate::Cause>,
+}
+
+/// Objects for tests of this crate.
+#[cfg(test)]
+pub mod fixtures {
+    use super::*;
+
+    /// A source version of bucket `source`.
+    pub fn object(key: &str, version_id: Option<&str>) -> SourceObject {
+        SourceObject {
+            bucket: "source".into(),
+            key: key.into(),
+            version_id: version_id.map(str::to_owned),
+            size: 5,
+            etag: "b1946ac92492d2347c6235b4d2611184".into(),
+            sequencer: "0A".into(),
+            last_modified: Some("2026-11-01T00:00:00Z".parse().expect("a time")),
+            event_at: "2026-11-01T00:00:01Z".parse().expect("a time"),
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+        }
+    }
+
+    /// A target without any wishes.
+    pub fn target() -> Target {
+        Target {
+            name: "primary".into(),
+            destination: serde_json::from_str(r#"{"bucket":"backup","region":"eu-west-1"}"#)
+                .expect("a destination"),
+            key: "k".into(),
+            read: false,
+            archived: Archived::Fail,
+            attempts: 1,
+        }
+    }
+}
