@@ -1,0 +1,15 @@
+//! The only crate that sees the AWS SDK: clients, calls, error mapping and the Lambda entry.
+
+pub mod catalog;
+pub mod clients;
+pub mod executions;
+pub mod failure;
+pub mod policy_store;
+pub mod s3;
+pub mod serve;
+pub mod topic;
+
+pub use backup_domain::ErrorName;
+pub use clients::{Clients, Settings};
+pub use failure::{ApiError, Failure};
+pub use serve::{Context, Error, serve};

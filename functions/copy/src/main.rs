@@ -1,1 +1,14 @@
-fn main() {}
+//! State `Copy`: one CopyObject of one version, at most 5 GiB, to one destination.
+//!
+//! Safe to run twice or beside itself: the request is pinned to the version and guarded by the
+//! ETag, and a repeated copy looks for its own marker first and adopts what it finds.
+
+mod copy;
+
+use backup_aws::{Clients, Error, serve};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    serve(|task, _| copy::copy(&clients, task)).await
+}

@@ -78,6 +78,8 @@ pub struct Target {
     pub read: bool,
     /// What an archived source means.
     pub archived: Archived,
+    /// Rule that chose it.
+    pub rule: String,
     /// How many executions have tried, this one included.
     pub attempts: u32,
 }
@@ -263,6 +265,7 @@ pub mod fixtures {
             key: "k".into(),
             read: false,
             archived: Archived::Fail,
+            rule: "everything".into(),
             attempts: 1,
         }
     }

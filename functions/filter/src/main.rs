@@ -1,1 +1,34 @@
-fn main() {}
+//! State `Filter`: policy, duplicate, lease; says what is to do.
+//!
+//! Safe to run twice or beside itself: a lease is taken by a conditional write, and its owner may
+//! take it again.
+
+mod filter;
+
+use std::time::Duration;
+
+use backup_aws::catalog::Catalog;
+use backup_aws::policy_store::PolicyStore;
+use backup_aws::{Clients, Error, Settings, serve};
+
+use crate::filter::Filter;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    let sources = vec![Settings.text("SOURCE_BUCKET")?];
+    let keep = Duration::from_secs(Settings.parse("POLICY_CACHE_SECONDS")?);
+    let filter = Filter {
+        policy: PolicyStore::new(
+            clients.ssm(),
+            Settings.text("POLICY_PARAMETER")?,
+            sources,
+            keep,
+        ),
+        catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
+        executions: clients.step_functions(),
+        lease_seconds: Settings.parse("LEASE_SECONDS")?,
+        clients,
+    };
+    serve(|task, _| filter.decide(task)).await
+}

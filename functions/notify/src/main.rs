@@ -1,1 +1,20 @@
-fn main() {}
+//! State `Notify`: tells, and ends: all well, or `BackupFailed` with the causes.
+//!
+//! A repeated run may send a second message; nothing else comes of it.
+
+mod notify;
+
+use backup_aws::{Clients, Error, Settings, serve};
+
+use crate::notify::Notify;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    let notify = Notify {
+        client: clients.sns(),
+        topic: Settings.text("TOPIC_ARN")?,
+        region: Settings.text("AWS_REGION")?,
+    };
+    serve(|task, _| notify.tell(task)).await
+}

@@ -1,1 +1,15 @@
-fn main() {}
+//! State `RecordFailure`: writes down what failed, before the event is parked.
+//!
+//! Safe to run twice or beside itself: it only ends a lease that this execution holds.
+
+mod failure;
+
+use backup_aws::catalog::Catalog;
+use backup_aws::{Clients, Error, Settings, serve};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    let catalog = Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?);
+    serve(|task, _| failure::record(&catalog, task)).await
+}

@@ -1,1 +1,13 @@
-fn main() {}
+//! State `Verify`: proves the copy by the weakest evidence that still proves it.
+//!
+//! Safe to run twice or beside itself: it only reads, and tagging a bad version twice is once.
+
+mod verify;
+
+use backup_aws::{Clients, Error, serve};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    serve(|task, _| verify::verify(&clients, task)).await
+}

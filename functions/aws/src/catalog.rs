@@ -1,0 +1,158 @@
+//! The catalog in DynamoDB: every write is conditional.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use backup_domain::catalog::{RecoveryPoint, Status};
+use backup_domain::lease::Held;
+use std::collections::HashMap;
+
+use crate::{ApiError, ErrorName, Failure};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    client: aws_sdk_dynamodb::Client,
+    table: String,
+}
+
+/// Whether a conditional write took place.
+#[derive(Debug, Clone)]
+pub enum Written {
+    /// It did.
+    Yes,
+    /// The condition failed; this is there instead.
+    Refused(Box<RecoveryPoint>),
+}
+
+impl Catalog {
+    /// A table by name.
+    pub fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Writes a point that is not there yet.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn create(&self, point: &RecoveryPoint) -> Result<Written, Failure> {
+        self.put(point, "attribute_not_exists(pk)", &[]).await
+    }
+
+    /// Replaces a point that is exactly as `held` showed it.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn take_over(&self, point: &RecoveryPoint, held: &Held) -> Result<Written, Failure> {
+        let values = [
+            (":status", held.status.as_str()),
+            (":owner", held.owner.as_str()),
+        ];
+        self.put(point, "#status = :status AND #owner = :owner", &values)
+            .await
+    }
+
+    /// Ends a point whose lease is held by `point.owner`; a second time changes nothing.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn end(&self, point: &RecoveryPoint) -> Result<Written, Failure> {
+        let values = [
+            (":status", Status::Copying.as_str()),
+            (":owner", point.owner.as_str()),
+        ];
+        self.put(point, "#status = :status AND #owner = :owner", &values)
+            .await
+    }
+
+    /// Reads a point.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<RecoveryPoint>, Failure> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()))
+            .send()
+            .await
+            .map_err(|error| ApiError::of("GetItem", &error).at_service(&self.table))?;
+        answer.item.map(|item| self.read(item)).transpose()
+    }
+
+    /// Writes plain attributes without a condition: the record of an event that no point can be made of.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn record_rejected(&self, attributes: &[(&str, String)]) -> Result<(), Failure> {
+        let mut request = self.client.put_item().table_name(&self.table);
+        for (name, value) in attributes {
+            request = request.item(*name, AttributeValue::S(value.clone()));
+        }
+        let answer = request.send().await;
+        answer
+            .map(drop)
+            .map_err(|error| ApiError::of("PutItem", &error).at_service(&self.table))
+    }
+
+    async fn put(
+        &self,
+        point: &RecoveryPoint,
+        condition: &str,
+        values: &[(&str, &str)],
+    ) -> Result<Written, Failure> {
+        let item: Item = serde_dynamo::to_item(point).map_err(|problem| shape(&problem))?;
+        let mut request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (name, value) in values {
+            request =
+                request.expression_attribute_values(*name, AttributeValue::S((*value).to_owned()));
+        }
+        if !values.is_empty() {
+            request = request
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_names("#owner", "owner");
+        }
+        let error = match request.send().await {
+            Ok(_) => return Ok(Written::Yes),
+            Err(error) => error,
+        };
+        let api = ApiError::of("PutItem", &error);
+        let refused = error.into_service_error();
+        match refused {
+            aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(old) => {
+                match old.item {
+                    Some(item) => Ok(Written::Refused(Box::new(self.read(item)?))),
+                    // Gone between the two: nothing deletes points but their time to live.
+                    None => Err(Failure::new(ErrorName::DestinationUnavailable, "the catalog's item vanished while it was claimed")),
+                }
+            }
+            _ => Err(api.at_service(&self.table)),
+        }
+    }
+
+    fn read(&self, item: Item) -> Result<RecoveryPoint, Failure> {
+        serde_dynamo::from_item(item).map_err(|problem| {
+            let mut failure = shape(&problem);
+            failure.message = format!("{}: an item of {}", failure.message, self.table);
+            failure
+        })
+    }
+}
+
+fn shape(problem: &serde_dynamo::Error) -> Failure {
+    let mut failure = Failure::new(
+        ErrorName::DestinationUnavailable,
+        format!("a recovery point cannot be read: {problem}"),
+    );
+    failure.advice = "a newer release wrote it, or a hand changed it: deploy that release, or mend the item, then redrive".to_owned();
+    failure
+}

@@ -1,0 +1,133 @@
+//! Clients, made once, and the settings of a function: the only reader of the environment.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+use crate::serve::start_logging;
+
+/// Longest wait for one call, its retries included: below the time-out of the shortest function.
+const CALL: Duration = Duration::from_secs(25);
+/// Longest wait for one answer.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// A setting that is missing or unreadable; the function cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} {problem}: deploy the template again")]
+pub struct SettingError {
+    name: &'static str,
+    problem: String,
+}
+
+/// Settings of a function: its environment variables, set by the template.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings;
+
+impl Settings {
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// [`SettingError`] when it is missing or empty.
+    pub fn text(self, name: &'static str) -> Result<String, SettingError> {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| SettingError {
+                name,
+                problem: "is not set".to_owned(),
+            })
+    }
+
+    /// A number or the like that must be there.
+    ///
+    /// # Errors
+    /// [`SettingError`] when it is missing or of another kind.
+    pub fn parse<T: FromStr>(self, name: &'static str) -> Result<T, SettingError> {
+        let text = self.text(name)?;
+        text.parse().map_err(|_| SettingError {
+            name,
+            problem: format!("cannot be {text:?}"),
+        })
+    }
+}
+
+/// SDK clients of one function.
+pub struct Clients {
+    config: SdkConfig,
+    path_style: bool,
+    s3_by_region: Mutex<HashMap<String, aws_sdk_s3::Client>>,
+}
+
+impl Clients {
+    /// Reads credentials, region and endpoint, and starts logging.
+    pub async fn from_env() -> Self {
+        start_logging();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(CALL)
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .load()
+            .await;
+        // An endpoint that is not AWS has no name per bucket.
+        let path_style = std::env::var("AWS_ENDPOINT_URL").is_ok()
+            || std::env::var("AWS_ENDPOINT_URL_S3").is_ok();
+        Self {
+            config,
+            path_style,
+            s3_by_region: Mutex::default(),
+        }
+    }
+
+    /// S3 in a region: copies are asked of the region that receives them.
+    pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
+        let mut clients = self
+            .s3_by_region
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        clients
+            .entry(region.to_owned())
+            .or_insert_with(|| self.new_s3(region))
+            .clone()
+    }
+
+    fn new_s3(&self, region: &str) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .region(Region::new(region.to_owned()))
+            .force_path_style(self.path_style)
+            // Verify compares checksums itself; a ranged body has none to validate.
+            .response_checksum_validation(
+                aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired,
+            )
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// DynamoDB of the function's region.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// SSM of the function's region.
+    pub fn ssm(&self) -> aws_sdk_ssm::Client {
+        aws_sdk_ssm::Client::new(&self.config)
+    }
+
+    /// Step Functions of the function's region.
+    pub fn step_functions(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.config)
+    }
+
+    /// SNS of the function's region.
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        aws_sdk_sns::Client::new(&self.config)
+    }
+}

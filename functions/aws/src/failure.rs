@@ -1,0 +1,255 @@
+//! From an SDK error to a named failure: the one place where AWS codes are read.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use backup_domain::error::chain;
+use backup_domain::{ErrorName, Named};
+
+/// A failure that leaves a Lambda: its name is what the ASL catches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// `errorType` of the Lambda.
+    pub name: ErrorName,
+    /// What happened, in one line.
+    pub message: String,
+    /// What to do next.
+    pub advice: String,
+}
+
+impl Failure {
+    /// A failure with the advice of its name.
+    pub fn new(name: ErrorName, message: impl Into<String>) -> Self {
+        Self {
+            name,
+            message: message.into(),
+            advice: name.advice().to_owned(),
+        }
+    }
+}
+
+impl<E: Named + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            name: error.name(),
+            message: chain(&error),
+            advice: error.advice(),
+        }
+    }
+}
+
+/// What AWS answered instead of a result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApiError {
+    /// Operation, as AWS calls it.
+    pub operation: &'static str,
+    /// Error code; empty where there is none (HEAD, transport).
+    pub code: String,
+    /// HTTP status; `None` when no answer came.
+    pub status: Option<u16>,
+    /// The text that came with it.
+    pub message: String,
+}
+
+/// Codes that ask for a slower pace.
+const THROTTLES: &[&str] = &[
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestThrottled",
+    "ServiceUnavailable",
+    "KMS.ThrottlingException",
+    "TooManyUpdates",
+];
+/// Codes that say that a bucket lies elsewhere.
+const ELSEWHERE: &[&str] = &[
+    "PermanentRedirect",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "TemporaryRedirect",
+];
+
+impl ApiError {
+    /// Reads an SDK error.
+    pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let service = match error {
+            SdkError::ServiceError(service) => Some(service.err()),
+            _ => None,
+        };
+        Self {
+            operation,
+            code: service
+                .and_then(|error| error.code())
+                .unwrap_or_default()
+                .to_owned(),
+            status: error
+                .raw_response()
+                .map(|response| response.status().as_u16()),
+            message: service
+                .and_then(|error| error.message())
+                .map_or_else(|| chain(error), str::to_owned),
+        }
+    }
+
+    /// Whether S3 says that the object, version or key is not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "NoSuchKey" | "NoSuchVersion" | "NotFound"
+        ) || (self.code.is_empty() && self.status == Some(404))
+    }
+
+    /// Whether access was refused.
+    pub fn is_denied(&self) -> bool {
+        self.status == Some(403) && !self.is_throttle()
+            || matches!(
+                self.code.as_str(),
+                "AccessDenied"
+                    | "AccessDeniedException"
+                    | "AllAccessDisabled"
+                    | "AuthorizationError"
+            )
+    }
+
+    /// Whether a slower pace is asked for.
+    pub fn is_throttle(&self) -> bool {
+        THROTTLES.contains(&self.code.as_str()) || matches!(self.status, Some(429 | 503))
+    }
+
+    fn line(&self, on: &str) -> String {
+        let status = self
+            .status
+            .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let code = if self.code.is_empty() {
+            status
+        } else {
+            format!("{status} {}", self.code)
+        };
+        format!("{} on {on}: {code}: {}", self.operation, self.message)
+    }
+
+    /// A call on the source failed.
+    pub fn at_source(&self, bucket: &str) -> Failure {
+        let line = self.line(bucket);
+        if self.is_throttle() {
+            Failure::new(ErrorName::Throttled, line)
+        } else if self.code == "InvalidObjectState" {
+            Failure::new(ErrorName::SourceArchived, line)
+        } else if self.is_denied()
+            || self.code.starts_with("KMS.")
+            || matches!(self.status, Some(400..=499))
+        {
+            Failure::new(ErrorName::SourceUnreadable, line)
+        } else {
+            Failure::new(ErrorName::DestinationUnavailable, line)
+        }
+    }
+
+    /// A call on a destination bucket failed.
+    pub fn at_destination(&self, bucket: &str, region: &str) -> Failure {
+        let line = self.line(&format!("{bucket} ({region})"));
+        if self.is_throttle() {
+            Failure::new(ErrorName::Throttled, line)
+        } else if ELSEWHERE.contains(&self.code.as_str()) || self.status == Some(301) {
+            let mut failure = Failure::new(ErrorName::InvalidPolicy, line);
+            failure.advice = format!(
+                "bucket {bucket} does not lie in {region}: correct the region in the policy, then redrive"
+            );
+            failure
+        } else if self.is_denied() || self.code.starts_with("KMS.") {
+            Failure::new(ErrorName::AccessDenied, line)
+        } else {
+            Failure::new(ErrorName::DestinationUnavailable, line)
+        }
+    }
+
+    /// A call on the catalog, the policy, the topic or Step Functions failed.
+    pub fn at_service(&self, resource: &str) -> Failure {
+        let line = self.line(resource);
+        if self.is_throttle() {
+            Failure::new(ErrorName::Throttled, line)
+        } else if self.is_denied() {
+            Failure::new(ErrorName::AccessDenied, line)
+        } else {
+            let mut failure = Failure::new(ErrorName::DestinationUnavailable, line);
+            failure.advice =
+                "check that the service answers and the resource exists, then redrive".to_owned();
+            failure
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: &str, status: Option<u16>) -> ApiError {
+        ApiError {
+            operation: "CopyObject",
+            code: code.into(),
+            status,
+            message: "m".into(),
+        }
+    }
+
+    #[test]
+    fn destination_answers_have_their_names() {
+        for (code, status, name) in [
+            ("SlowDown", Some(503), ErrorName::Throttled),
+            ("", Some(503), ErrorName::Throttled),
+            ("", Some(429), ErrorName::Throttled),
+            ("PermanentRedirect", Some(301), ErrorName::InvalidPolicy),
+            (
+                "AuthorizationHeaderMalformed",
+                Some(400),
+                ErrorName::InvalidPolicy,
+            ),
+            ("AccessDenied", Some(403), ErrorName::AccessDenied),
+            ("", Some(403), ErrorName::AccessDenied),
+            ("KMS.DisabledException", Some(400), ErrorName::AccessDenied),
+            ("NoSuchBucket", Some(404), ErrorName::DestinationUnavailable),
+            (
+                "InternalError",
+                Some(500),
+                ErrorName::DestinationUnavailable,
+            ),
+            (
+                "InternalError",
+                Some(200),
+                ErrorName::DestinationUnavailable,
+            ),
+            ("", None, ErrorName::DestinationUnavailable),
+        ] {
+            assert_eq!(
+                api(code, status).at_destination("b", "r").name,
+                name,
+                "{code} {status:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn source_answers_have_their_names() {
+        for (code, status, name) in [
+            ("AccessDenied", Some(403), ErrorName::SourceUnreadable),
+            ("", Some(400), ErrorName::SourceUnreadable),
+            ("InvalidObjectState", Some(403), ErrorName::SourceArchived),
+            ("SlowDown", Some(503), ErrorName::Throttled),
+            ("", Some(500), ErrorName::DestinationUnavailable),
+        ] {
+            assert_eq!(
+                api(code, status).at_source("b").name,
+                name,
+                "{code} {status:?}"
+            );
+        }
+        assert!(api("", Some(404)).is_missing() && !api("NoSuchBucket", Some(404)).is_missing());
+    }
+}

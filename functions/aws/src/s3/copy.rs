@@ -1,0 +1,213 @@
+//! CopyObject: one server-side copy of one version.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::Config;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::copy_object::CopyObjectError;
+use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, MetadataDirective, ObjectLockMode, ServerSideEncryption, StorageClass, Tag,
+    Tagging, TaggingDirective,
+};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
+use aws_smithy_types::DateTime;
+use backup_domain::copy::CopyRequest;
+use backup_domain::policy::LockMode;
+use backup_domain::task::CopyTask;
+use jiff::Timestamp;
+
+use crate::ApiError;
+
+/// A CopyObject of 5 GiB answers when it is done; below the function's own time-out.
+const COPY: Duration = Duration::from_secs(840);
+
+/// Tag of a copy that verification refused.
+pub const BAD: (&str, &str) = ("s3-backup", "bad");
+
+/// Retries only what surely did not happen: S3 turned it away for its pace. After a time-out, a
+/// reset or a 500 the copy may exist, and a second one would be surplus.
+#[derive(Debug)]
+struct OnlySurelyNotDone;
+
+impl ClassifyRetry for OnlySurelyNotDone {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context
+            .response()
+            .map(|response| response.status().as_u16())
+        {
+            Some(429 | 503) => RetryAction::throttling_error(),
+            _ => RetryAction::RetryForbidden,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "only what surely did not happen"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::http_status_code_classifier())
+    }
+}
+
+/// Sends one CopyObject and returns the version id of the copy, `None` where the bucket gave none.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn copy(
+    client: &aws_sdk_s3::Client,
+    task: &CopyTask,
+    request: &CopyRequest,
+    now: Timestamp,
+) -> Result<Option<String>, ApiError> {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(COPY)
+        .operation_timeout(COPY)
+        .build();
+    let config = Config::builder()
+        .timeout_config(timeouts)
+        .retry_classifier(OnlySurelyNotDone);
+    let answer = build(client, task, request, now)
+        .customize()
+        .config_override(config)
+        .send()
+        .await;
+    match answer {
+        Ok(output) => Ok(output.version_id().map(str::to_owned)),
+        Err(error) => Err(api_error(&error)),
+    }
+}
+
+fn api_error(error: &SdkError<CopyObjectError>) -> ApiError {
+    ApiError::of("CopyObject", error)
+}
+
+fn build(
+    client: &aws_sdk_s3::Client,
+    task: &CopyTask,
+    request: &CopyRequest,
+    now: Timestamp,
+) -> CopyObjectFluentBuilder {
+    let destination = &task.target.destination;
+    let lock = destination.object_lock.as_ref();
+    let retain_until =
+        lock.map(|lock| DateTime::from_secs(now.as_second() + i64::from(lock.days) * 86_400));
+    let builder = client
+        .copy_object()
+        .bucket(&destination.bucket)
+        .key(&task.target.key)
+        .copy_source(&request.source)
+        .copy_source_if_match(format!("\"{}\"", request.if_match))
+        .expected_source_bucket_owner(&task.object.account)
+        .set_expected_bucket_owner(destination.account.clone())
+        .tagging_directive(TaggingDirective::Copy)
+        .checksum_algorithm(ChecksumAlgorithm::from(request.checksum.as_str()))
+        .set_storage_class(destination.storage_class.as_deref().map(StorageClass::from))
+        .set_server_side_encryption(
+            destination
+                .kms_key
+                .as_ref()
+                .map(|_| ServerSideEncryption::AwsKms),
+        )
+        .set_ssekms_key_id(destination.kms_key.clone())
+        .set_object_lock_mode(lock.map(|lock| match lock.mode {
+            LockMode::Governance => ObjectLockMode::Governance,
+            LockMode::Compliance => ObjectLockMode::Compliance,
+        }))
+        .set_object_lock_retain_until_date(retain_until)
+        .set_website_redirect_location(request.headers.website_redirect.clone());
+    with_metadata(builder, request)
+}
+
+/// REPLACE drops every content header and all user metadata, so they are sent along as they were.
+fn with_metadata(
+    builder: CopyObjectFluentBuilder,
+    request: &CopyRequest,
+) -> CopyObjectFluentBuilder {
+    let Some(metadata) = &request.metadata else {
+        return builder.metadata_directive(MetadataDirective::Copy);
+    };
+    let headers = &request.headers;
+    builder
+        .metadata_directive(MetadataDirective::Replace)
+        .set_metadata(Some(metadata.clone().into_iter().collect()))
+        .set_content_type(headers.content_type.clone())
+        .set_cache_control(headers.cache_control.clone())
+        .set_content_disposition(headers.content_disposition.clone())
+        .set_content_encoding(headers.content_encoding.clone())
+        .set_content_language(headers.content_language.clone())
+        .set_expires(headers.expires.as_deref().and_then(expires))
+}
+
+/// HTTP dates only: the SDK sends nothing else.
+fn expires(raw: &str) -> Option<DateTime> {
+    DateTime::from_str(raw, aws_smithy_types::date_time::Format::HttpDate).ok()
+}
+
+/// Tags a version as bad, beside the tags it has.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn tag_bad(
+    client: &aws_sdk_s3::Client,
+    bucket: &str,
+    key: &str,
+    version_id: &str,
+) -> Result<(), ApiError> {
+    let tags = client
+        .get_object_tagging()
+        .bucket(bucket)
+        .key(key)
+        .version_id(version_id)
+        .send()
+        .await;
+    let mut tags = tags
+        .map_err(|error| ApiError::of("GetObjectTagging", &error))?
+        .tag_set;
+    tags.retain(|tag| tag.key() != BAD.0);
+    // Ten tags are the most an object takes (Amazon S3 User Guide, "Object tagging").
+    tags.truncate(9);
+    tags.extend(Tag::builder().key(BAD.0).value(BAD.1).build().ok());
+    let Ok(tagging) = Tagging::builder().set_tag_set(Some(tags)).build() else {
+        return Ok(());
+    };
+    let put = client
+        .put_object_tagging()
+        .bucket(bucket)
+        .key(key)
+        .version_id(version_id)
+        .tagging(tagging);
+    put.send()
+        .await
+        .map(drop)
+        .map_err(|error| ApiError::of("PutObjectTagging", &error))
+}
+
+/// Reads one byte: whether the source is readable when a copy was refused.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn can_read(
+    client: &aws_sdk_s3::Client,
+    version: super::head::Version<'_>,
+) -> Result<(), ApiError> {
+    let answer = client
+        .get_object()
+        .bucket(version.bucket)
+        .key(version.key)
+        .set_version_id(version.version_id.map(str::to_owned))
+        .set_expected_bucket_owner(version.owner.map(str::to_owned))
+        .range("bytes=0-0")
+        .send()
+        .await;
+    match answer.map_err(|error| ApiError::of("GetObject", &error)) {
+        Ok(_) => Ok(()),
+        // An empty object has no first byte, and is readable.
+        Err(api) if api.status == Some(416) => Ok(()),
+        Err(api) => Err(api),
+    }
+}

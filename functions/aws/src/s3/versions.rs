@@ -1,0 +1,196 @@
+//! Finding a version: the one an event means, and a copy that an earlier try made.
+
+use backup_domain::task::CopyTask;
+use backup_domain::{SourceObject, key, marker};
+use jiff::Timestamp;
+
+use super::head::{Found, Head, Version, head};
+use crate::ApiError;
+
+/// One version in a listing of a key.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Version id.
+    pub id: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// ETag without quotes.
+    pub etag: String,
+    /// Last-modified.
+    pub modified: Timestamp,
+}
+
+/// All versions of exactly one key, the newest first; delete markers are left out.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn list(
+    client: &aws_sdk_s3::Client,
+    bucket: &str,
+    object_key: &str,
+    owner: Option<&str>,
+) -> Result<Vec<Listed>, ApiError> {
+    let mut found = Vec::new();
+    let (mut key_marker, mut id_marker) = (None, None);
+    loop {
+        let page = client
+            .list_object_versions()
+            .bucket(bucket)
+            .prefix(object_key)
+            .encoding_type(aws_sdk_s3::types::EncodingType::Url)
+            .set_expected_bucket_owner(owner.map(str::to_owned))
+            .set_key_marker(key_marker)
+            .set_version_id_marker(id_marker)
+            .send()
+            .await
+            .map_err(|error| ApiError::of("ListObjectVersions", &error))?;
+        let keys: Vec<_> = page
+            .versions()
+            .iter()
+            .map(|version| listed_key(version.key().unwrap_or_default()))
+            .collect();
+        for (version, name) in page.versions().iter().zip(&keys) {
+            if name.as_deref() == Some(object_key) {
+                found.extend(listed(version));
+            }
+        }
+        // Longer keys follow the key itself: once they come, nothing more is of interest.
+        let passed = keys.iter().flatten().any(|name| name != object_key);
+        if passed || page.is_truncated() != Some(true) {
+            return Ok(found);
+        }
+        key_marker = page.next_key_marker().and_then(listed_key);
+        id_marker = page.next_version_id_marker().map(str::to_owned);
+    }
+}
+
+/// Listings write a space as `+` and a plus as `%2B`.
+fn listed_key(encoded: &str) -> Option<String> {
+    key::decode(&encoded.replace('+', " "))
+}
+
+fn listed(version: &aws_sdk_s3::types::ObjectVersion) -> Option<Listed> {
+    let modified = version.last_modified()?;
+    Some(Listed {
+        id: version.version_id()?.to_owned(),
+        size: u64::try_from(version.size()?).ok()?,
+        etag: version.e_tag()?.trim_matches('"').to_owned(),
+        modified: Timestamp::new(
+            modified.secs(),
+            i32::try_from(modified.subsec_nanos()).ok()?,
+        )
+        .ok()?,
+    })
+}
+
+/// Completes an object whose event names no version: the null version of a bucket without (or with
+/// suspended) versioning, or one written before versioning was on.
+///
+/// The latest is taken when its ETag is the event's. Else, and where versions exist after all, the
+/// version with that ETag and size that was stored nearest to the event's time. An object that is
+/// found nowhere is left as it is: Copy then says whether it is gone or superseded.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn locate(
+    client: &aws_sdk_s3::Client,
+    object: &mut SourceObject,
+) -> Result<Option<Head>, ApiError> {
+    let version = Version {
+        bucket: &object.bucket,
+        key: &object.key,
+        version_id: None,
+        owner: Some(&object.account),
+    };
+    let latest = match head(client, version).await? {
+        Found::Object(found) => Some(*found),
+        Found::Nothing => None,
+    };
+    let versioned = latest.as_ref().is_none_or(|head| head.version_id.is_some());
+    let same = latest
+        .as_ref()
+        .is_some_and(|head| head.headed.facts.etag == object.etag);
+    if same && !versioned {
+        object.last_modified = latest.as_ref().and_then(|head| head.last_modified);
+        return Ok(latest);
+    }
+    if !versioned {
+        return Ok(None);
+    }
+    let versions = list(client, &object.bucket, &object.key, Some(&object.account)).await?;
+    let nearest = versions
+        .into_iter()
+        .filter(|listed| listed.etag == object.etag && listed.size == object.size)
+        .min_by_key(|listed| {
+            listed
+                .modified
+                .duration_since(object.event_at)
+                .unsigned_abs()
+        });
+    let Some(listed) = nearest else {
+        return Ok(None);
+    };
+    object.version_id = Some(listed.id.clone());
+    object.last_modified = Some(listed.modified);
+    Ok(latest.filter(|head| head.version_id.as_deref() == Some(listed.id.as_str())))
+}
+
+/// Looks for a copy of exactly this source version that an earlier try made and whose answer was
+/// lost: the latest first, then those of the same size since the event.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn find_own_copy(
+    client: &aws_sdk_s3::Client,
+    task: &CopyTask,
+    size: u64,
+) -> Result<Option<String>, ApiError> {
+    let (bucket, owner) = (
+        task.target.destination.bucket.as_str(),
+        task.target.destination.account.as_deref(),
+    );
+    let latest = Version {
+        bucket,
+        key: &task.target.key,
+        version_id: None,
+        owner,
+    };
+    if let Found::Object(latest) = head(client, latest).await? {
+        if let Some(id) = adopt(task, size, *latest) {
+            return Ok(Some(id));
+        }
+    }
+    for listed in list(client, bucket, &task.target.key, owner).await? {
+        // Whole seconds at the source, and clocks that differ: a minute is slack enough.
+        let early = listed
+            .modified
+            .duration_since(task.object.event_at)
+            .as_secs()
+            < -60;
+        if listed.size != size || early {
+            continue;
+        }
+        let version = Version {
+            version_id: Some(&listed.id),
+            bucket,
+            key: &task.target.key,
+            owner,
+        };
+        if let Found::Object(candidate) = head(client, version).await? {
+            if let Some(id) = adopt(task, size, *candidate) {
+                return Ok(Some(id));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn adopt(task: &CopyTask, size: u64, found: Head) -> Option<String> {
+    let id = found.version_id?;
+    let mine = marker::is_mine(
+        &found.headed.metadata,
+        &task.object,
+        &task.target.destination.prefix,
+    );
+    (mine && found.headed.facts.size == size && !task.rejected.contains(&id)).then_some(id)
+}

@@ -1,0 +1,153 @@
+//! The entry of every Lambda: raw JSON in, a named failure or JSON out, one log line an event.
+
+use std::future::Future;
+
+use backup_domain::error::{Cause, CauseObject};
+use backup_domain::{ErrorName, event};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tracing::{Instrument, error, info, info_span};
+
+use crate::Failure;
+
+/// What `main` returns when the runtime itself ends.
+pub type Error = lambda_runtime::Error;
+
+/// What one invocation knows besides its task.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// ARN of this function.
+    pub function_arn: String,
+}
+
+/// Serves one handler until the environment is frozen for good.
+///
+/// A task that cannot be read is `InvalidEvent`; a failure leaves with the object and destination
+/// of its task in the cause.
+///
+/// # Errors
+/// Only what the runtime API itself refuses.
+pub async fn serve<T, R, F, Fut>(handler: F) -> Result<(), Error>
+where
+    T: DeserializeOwned,
+    R: Serialize,
+    F: Fn(T, Context) -> Fut,
+    Fut: Future<Output = Result<R, Failure>>,
+{
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let LambdaEvent { payload, context } = event;
+        let context = Context {
+            function_arn: context.invoked_function_arn,
+        };
+        let place = Place::of(&payload);
+        let span = place.span();
+        let work = match serde_json::from_value::<T>(payload) {
+            Ok(task) => Ok(handler(task, context)),
+            Err(problem) => Err(Failure::new(
+                ErrorName::InvalidEvent,
+                format!("the task cannot be read: {problem}"),
+            )),
+        };
+        async move {
+            let result = match work {
+                Ok(work) => work.await,
+                Err(failure) => Err(failure),
+            };
+            match result {
+                Ok(answer) => {
+                    info!("done");
+                    Ok(answer)
+                }
+                Err(failure) => {
+                    error!(error = %failure.name, message = %failure.message, "failed");
+                    Err(Raised(place.cause(failure)))
+                }
+            }
+        }
+        .instrument(span)
+    }))
+    .await
+}
+
+/// Starts JSON logs on standard output; the level comes from `AWS_LAMBDA_LOG_LEVEL`, else `info`.
+pub fn start_logging() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
+    let filter = tracing_subscriber::EnvFilter::new(format!("{level},aws_config=warn,hyper=warn"));
+    let started = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(filter)
+        .try_init();
+    if let Err(problem) = started {
+        eprintln!("logging was started before: {problem}");
+    }
+}
+
+/// Where an invocation is: for its log lines and its cause.
+struct Place {
+    execution: String,
+    object: Option<CauseObject>,
+    destination: Option<String>,
+}
+
+impl Place {
+    fn of(payload: &Value) -> Self {
+        let text = |pointer: &str| {
+            payload
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let object = payload
+            .get("object")
+            .and_then(|object| serde_json::from_value(object.clone()).ok())
+            .or_else(|| payload.get("event").and_then(event::object_of));
+        Self {
+            execution: text("/execution/id").unwrap_or_default(),
+            object,
+            destination: text("/target/name"),
+        }
+    }
+
+    fn span(&self) -> tracing::Span {
+        let object = self.object.as_ref();
+        info_span!(
+            "step",
+            execution = %self.execution,
+            bucket = object.map(|object| object.bucket.as_str()),
+            key = object.map(|object| object.key.as_str()),
+            version_id = object.and_then(|object| object.version_id.as_deref()),
+            destination = self.destination.as_deref(),
+        )
+    }
+
+    fn cause(self, failure: Failure) -> Cause {
+        Cause {
+            error: failure.name.to_string(),
+            object: self.object,
+            destination: self.destination,
+            message: failure.message,
+            advice: failure.advice,
+        }
+    }
+}
+
+/// The only way out for an error: its name as `errorType`, its cause as JSON.
+#[derive(Debug)]
+struct Raised(Cause);
+
+impl From<Raised> for Diagnostic {
+    fn from(Raised(cause): Raised) -> Self {
+        let error_type = cause.error.clone();
+        let error_message = serde_json::to_string(&cause).unwrap_or(cause.message);
+        Self {
+            error_type,
+            error_message,
+        }
+    }
+}

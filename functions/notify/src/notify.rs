@@ -1,0 +1,95 @@
+//! What Notify does with the outcomes of one execution.
+
+use backup_aws::{ErrorName, Failure, topic};
+use backup_domain::event;
+use backup_domain::message::{Story, compose, has_failed};
+use backup_domain::policy::NotifyLevel;
+use backup_domain::task::{Execution, Outcome};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The function's client and settings.
+pub struct Notify {
+    pub client: aws_sdk_sns::Client,
+    pub topic: String,
+    pub region: String,
+}
+
+/// Input of Notify.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotifyTask {
+    event: Value,
+    execution: Execution,
+    #[serde(default)]
+    notify: NotifyLevel,
+    outcomes: Vec<Outcome>,
+}
+
+/// Output of a good execution.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    outcome: &'static str,
+    destinations: Vec<Outcome>,
+}
+
+impl Notify {
+    /// Publishes what the level asks for, then raises `BackupFailed` where any destination failed.
+    pub async fn tell(&self, task: NotifyTask) -> Result<Told, Failure> {
+        let object = event::object_of(&task.event);
+        let story = Story {
+            object: object.as_ref(),
+            size: task
+                .event
+                .pointer("/detail/object/size")
+                .and_then(Value::as_u64),
+            event_at: task.event.get("time").and_then(Value::as_str),
+            outcomes: &task.outcomes,
+            execution: &task.execution.id,
+            region: &self.region,
+        };
+        if let Some(message) = compose(&story, task.notify) {
+            let bucket = object
+                .as_ref()
+                .map(|object| object.bucket.as_str())
+                .unwrap_or_default();
+            topic::publish(&self.client, &self.topic, &message, bucket).await?;
+        }
+        if has_failed(&task.outcomes) {
+            return Err(failed(&task.outcomes));
+        }
+        Ok(Told {
+            outcome: "backed-up",
+            destinations: task.outcomes,
+        })
+    }
+}
+
+/// Names each failed destination with its own error and advice.
+fn failed(outcomes: &[Outcome]) -> Failure {
+    let causes: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.cause.as_ref().map(|cause| (outcome, cause)))
+        .collect();
+    let message: Vec<_> = causes
+        .iter()
+        .map(|(outcome, cause)| {
+            format!(
+                "{}: {}: {}",
+                outcome.destination, cause.error, cause.message
+            )
+        })
+        .collect();
+    let unparked = outcomes.iter().any(|outcome| outcome.outcome == "unparked");
+    let name = if unparked {
+        ErrorName::Unparked
+    } else {
+        ErrorName::BackupFailed
+    };
+    let mut failure = Failure::new(name, message.join("; "));
+    if let Some((_, first)) = causes.first().filter(|_| !unparked) {
+        failure.advice.clone_from(&first.advice);
+    }
+    failure
+}

@@ -1,0 +1,124 @@
+//! What RecordFailure does with one failure.
+
+use backup_aws::Failure;
+use backup_aws::catalog::{Catalog, Written};
+use backup_domain::catalog::{SHAPE, Status, day, partition_key, sort_key};
+use backup_domain::error::{Cause, cause_of};
+use backup_domain::task::{Execution, Outcome, Target};
+use backup_domain::{SourceObject, event};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Input of RecordFailure. Without object and target the event itself failed, before any
+/// destination was chosen.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureTask {
+    event: Value,
+    execution: Execution,
+    error_output: Value,
+    #[serde(default)]
+    object: Option<SourceObject>,
+    #[serde(default)]
+    target: Option<Target>,
+}
+
+/// Records the failure, and says what became of the destination.
+pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Failure> {
+    let mut cause = cause_of(&task.error_output);
+    cause.object = cause.object.or_else(|| event::object_of(&task.event));
+    match (&task.object, &task.target) {
+        (Some(object), Some(target)) => {
+            cause.destination = Some(target.name.clone());
+            let status = end(catalog, &task.execution, object, target, &cause).await?;
+            Ok(outcome(&target.name, status, Some(target), cause))
+        }
+        _ => {
+            reject(catalog, &task, &cause).await?;
+            Ok(outcome("*", "failed", None, cause))
+        }
+    }
+}
+
+/// Ends the lease as failed. A point that is no longer this execution's stays as it is.
+async fn end(
+    catalog: &Catalog,
+    execution: &Execution,
+    object: &SourceObject,
+    target: &Target,
+    cause: &Cause,
+) -> Result<&'static str, Failure> {
+    let now = Timestamp::now();
+    let pk = partition_key(&object.bucket, &object.key);
+    let Some(mut point) = catalog.get(&pk, &sort_key(&target.name, object)).await? else {
+        return Ok("failed");
+    };
+    if point.owner != execution.owner() || point.status != Status::Copying {
+        return Ok(if point.status == Status::Stored {
+            "duplicate"
+        } else {
+            "failed"
+        });
+    }
+    point.status = Status::Failed;
+    point.error = Some(cause.error.clone());
+    point.message = Some(cause.message.clone());
+    point.day = Some(day(now, &pk));
+    point.ended_at = Some(now);
+    match catalog.end(&point).await? {
+        Written::Yes => Ok("failed"),
+        Written::Refused(there) => Ok(if there.status == Status::Stored {
+            "duplicate"
+        } else {
+            "failed"
+        }),
+    }
+}
+
+/// Keeps the whole event: nothing smaller is sure to be enough to start it again.
+async fn reject(catalog: &Catalog, task: &FailureTask, cause: &Cause) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let pk = cause.object.as_ref().map_or_else(
+        || "unreadable".to_owned(),
+        |object| partition_key(&object.bucket, &object.key),
+    );
+    let event_id = task
+        .event
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or(&task.execution.id);
+    catalog
+        .record_rejected(&[
+            ("pk", pk.clone()),
+            ("sk", format!("*#{event_id}")),
+            ("shape", SHAPE.to_string()),
+            ("status", Status::Failed.as_str().to_owned()),
+            ("owner", task.execution.owner()),
+            ("error", cause.error.clone()),
+            ("message", cause.message.clone()),
+            ("event", task.event.to_string()),
+            ("day", day(now, &pk)),
+            ("endedAt", now.to_string()),
+        ])
+        .await
+}
+
+fn outcome(name: &str, status: &str, target: Option<&Target>, cause: Cause) -> Outcome {
+    let destination = target.map(|target| &target.destination);
+    Outcome {
+        destination: name.to_owned(),
+        outcome: status.to_owned(),
+        reason: String::new(),
+        bucket: destination
+            .map(|destination| destination.bucket.clone())
+            .unwrap_or_default(),
+        region: destination
+            .map(|destination| destination.region.clone())
+            .unwrap_or_default(),
+        key: target.map(|target| target.key.clone()).unwrap_or_default(),
+        version_id: None,
+        evidence: None,
+        cause: Some(cause),
+    }
+}

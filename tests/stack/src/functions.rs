@@ -1,0 +1,237 @@
+//! Builds the Lambda functions and packs them for the deployment.
+//!
+//! Debug builds in the workspace's own target folder: what `cargo build` or a test run has compiled
+//! already is not compiled again.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result, quoted, tells_full_disk};
+use crate::layout::{Layout, make_folder};
+use crate::leash;
+use crate::progress::{Progress, step};
+use crate::toolchain::Toolchain;
+
+/// Variables that cargo sets for what it runs. A cargo below that inherits them could take them for
+/// changed inputs of build scripts, and build everything again.
+const OF_PARENT_CARGO: [&str; 9] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_CRATE_NAME",
+    "CARGO_BIN_NAME",
+    "CARGO_PRIMARY_PACKAGE",
+    "CARGO_TARGET_TMPDIR",
+    "OUT_DIR",
+    "RUST_RECURSION_COUNT",
+];
+
+/// One Lambda function, ready to be uploaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    pub(crate) name: String,
+    pub(crate) zip: PathBuf,
+}
+
+impl Packed {
+    /// Differs when the content differs: an equal binary leaves its zip file untouched.
+    pub(crate) fn version(&self) -> String {
+        let touched = fs::metadata(&self.zip).and_then(|metadata| metadata.modified());
+        format!("{} {touched:?}", self.zip.display())
+    }
+}
+
+/// Builds and packs the functions. The caller holds the deploy lock.
+pub(crate) fn make(
+    toolchain: &Toolchain,
+    names: &[String],
+    progress: &dyn Progress,
+) -> Result<Vec<Packed>> {
+    let label = format!("Building {} Lambda functions", names.len());
+    step(progress, &label, || {
+        let binaries = build(toolchain, names, progress)?;
+        let packed = pack(toolchain, &binaries)?;
+        Ok((packed, format!("{} Lambda functions built", names.len())))
+    })
+}
+
+struct Binary {
+    name: String,
+    path: PathBuf,
+}
+
+fn build(
+    toolchain: &Toolchain,
+    names: &[String],
+    progress: &dyn Progress,
+) -> Result<Vec<Binary>> {
+    let log = toolchain.layout.log("build")?;
+    let finished = leash::run(&mut cargo_build(toolchain, names), &log, |line| {
+        if let Some(what) = line.trim_start().strip_prefix("Compiling ") {
+            progress.detail(what.split(" (").next().unwrap_or(what));
+        } else if line.contains("waiting for file lock") {
+            progress.detail("waiting for another cargo");
+        }
+    })?;
+    if !finished.success {
+        if tells_full_disk(&finished.err) {
+            let path = toolchain.layout.root().join("target");
+            return Err(Error::DiskFull { path });
+        }
+        return Err(Error::BuildFailed {
+            lines: quoted(&compiler_errors(&finished.err), 40),
+            log,
+        });
+    }
+    let executables: Vec<_> = finished.out.iter().filter_map(|l| executable(l)).collect();
+    names
+        .iter()
+        .map(|name| {
+            let found = executables.iter().find(|binary| binary.0 == *name);
+            found.map_or_else(
+                || Err(Error::NoBinary { name: name.clone() }),
+                |(name, path)| {
+                    Ok(Binary {
+                        name: name.clone(),
+                        path: path.clone(),
+                    })
+                },
+            )
+        })
+        .collect()
+}
+
+fn cargo_build(toolchain: &Toolchain, names: &[String]) -> Command {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = leash::command(&toolchain.layout, &toolchain.python(), &[], cargo);
+    command
+        .current_dir(toolchain.layout.root())
+        .args(["build", "--message-format=json-render-diagnostics"]);
+    for name in names {
+        command.args(["--package", name]);
+    }
+    for variable in OF_PARENT_CARGO {
+        command.env_remove(variable);
+    }
+    for (variable, _) in env::vars_os() {
+        if variable.to_string_lossy().starts_with("CARGO_PKG_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// Name and path of the binary that a line of cargo's JSON messages tells of.
+fn executable(line: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let path = message["executable"].as_str()?;
+    let name = message["target"]["name"].as_str()?;
+    Some((name.to_owned(), path.into()))
+}
+
+/// The talk from the first error on; what was compiled well before it is of no interest.
+fn compiler_errors(talk: &[String]) -> Vec<String> {
+    let first = talk
+        .iter()
+        .position(|line| line.starts_with("error"))
+        .unwrap_or(0);
+    let is_progress = |line: &&String| {
+        let line = line.trim_start();
+        !(line.starts_with("Compiling ") || line.starts_with("warning: build failed"))
+    };
+    talk[first..].iter().filter(is_progress).cloned().collect()
+}
+
+/// Packs the binaries that are newer than their zip files.
+fn pack(toolchain: &Toolchain, binaries: &[Binary]) -> Result<Vec<Packed>> {
+    let mut packed = Vec::new();
+    let mut outdated = Vec::new();
+    for binary in binaries {
+        let zip = zip_path(&toolchain.layout, &binary.name)?;
+        if modified(&zip) <= modified(&binary.path) {
+            outdated.extend([binary.path.clone(), zip.clone()]);
+        }
+        let name = binary.name.clone();
+        packed.push(Packed { name, zip });
+    }
+    if outdated.is_empty() {
+        return Ok(packed);
+    }
+    let log = toolchain.layout.log("pack")?;
+    let python = toolchain.python();
+    let mut command = leash::command(&toolchain.layout, &python, &[], &python);
+    command
+        .arg(toolchain.layout.helper("pack.py"))
+        .args(outdated);
+    let finished = leash::run(&mut command, &log, |_| {})?;
+    if finished.success {
+        return Ok(packed);
+    }
+    let path = toolchain.layout.functions();
+    if tells_full_disk(finished.complaint()) {
+        return Err(Error::DiskFull { path });
+    }
+    let cause = std::io::Error::other(quoted(finished.complaint(), 3));
+    Err(Error::file("written", path)(cause))
+}
+
+fn zip_path(layout: &Layout, name: &str) -> Result<PathBuf> {
+    let folder = layout.functions().join(name);
+    make_folder(&folder)?;
+    Ok(folder.join("bootstrap.zip"))
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|it| it.modified()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_read_from_cargo_messages() {
+        let line = r#"{"reason":"compiler-artifact","target":{"name":"copy"},"executable":"/t/debug/copy"}"#;
+        assert_eq!(
+            executable(line),
+            Some(("copy".to_owned(), "/t/debug/copy".into()))
+        );
+        let library = r#"{"reason":"compiler-artifact","target":{"name":"x"},"executable":null}"#;
+        assert_eq!(executable(library), None);
+        assert_eq!(executable("   Compiling copy v0.1.0"), None);
+    }
+
+    #[test]
+    fn build_errors_start_at_the_first_error() {
+        let talk = [
+            "   Compiling domain v0.1.0",
+            "error[E0425]: cannot find value `x`",
+            " --> functions/copy/src/main.rs:1:1",
+            "   Compiling copy v0.1.0",
+            "error: could not compile `copy`",
+        ]
+        .map(String::from);
+        assert_eq!(
+            compiler_errors(&talk),
+            [&talk[1], &talk[2], &talk[4]].map(Clone::clone)
+        );
+    }
+
+    #[test]
+    fn failed_build_shows_what_the_compiler_said() {
+        let error = Error::BuildFailed {
+            lines: quoted(&["error: no".into()], 40),
+            log: "/t/build.log".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the Lambda functions do not build:\n  error: no\nmend this and run it again; the \
+             whole log is /t/build.log"
+        );
+    }
+}

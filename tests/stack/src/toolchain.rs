@@ -1,0 +1,55 @@
+//! Everything that must be there before a stack can start.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::layout::Layout;
+use crate::lock::Lock;
+use crate::progress::Progress;
+use crate::python;
+use crate::venv::Venv;
+
+/// The Python side of the local stack, installed below `target/local`.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    pub(crate) layout: Layout,
+    pub(crate) stack: Venv,
+    pub(crate) sam: Venv,
+}
+
+impl Toolchain {
+    /// Makes what is missing or was made from other requirements. With everything there, this reads
+    /// two small files.
+    pub fn ensure(progress: &dyn Progress) -> Result<Self> {
+        let layout = Layout::of_workspace();
+        if let (Some(stack), Some(sam)) = (
+            Venv::ready(&layout, "stack")?,
+            Venv::ready(&layout, "sam")?,
+        ) {
+            return Ok(Self { layout, stack, sam });
+        }
+        let _lock = Lock::hold(&layout.lock("venv"), || {
+            progress.detail("waiting for another process that installs the Python packages");
+        })?;
+        let stack = ensure_venv(&layout, "stack", progress)?;
+        let sam = ensure_venv(&layout, "sam", progress)?;
+        Ok(Self { layout, stack, sam })
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The Python that runs our helper scripts.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.stack.python()
+    }
+}
+
+/// Looks again: whoever held the lock may have made it.
+fn ensure_venv(layout: &Layout, name: &str, progress: &dyn Progress) -> Result<Venv> {
+    match Venv::ready(layout, name)? {
+        Some(venv) => Ok(venv),
+        None => Venv::make(layout, &python::find()?, name, progress),
+    }
+}
