@@ -39,14 +39,12 @@ pub struct Decision {
     pub action: Action,
     /// `backed-up` while there is work, else the outcome of the execution: `skipped` or `duplicate`.
     pub outcome: String,
-    /// Why there is nothing to do.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// Why there is nothing to do; always there, since an absent field fails a JSONata expression.
     pub reason: String,
     /// The object, where it is to be copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<SourceObject>,
     /// Name of the rule that applies.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
     /// What is told.
     pub notify: NotifyLevel,

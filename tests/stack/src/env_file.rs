@@ -42,7 +42,9 @@ fn capitals(name: &str) -> String {
     let mut capitals = String::new();
     for (at, character) in characters.iter().enumerate() {
         let after_small = at > 0 && !characters[at - 1].is_uppercase();
-        let before_small = characters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        let before_small = characters
+            .get(at + 1)
+            .is_some_and(|next| next.is_lowercase());
         if at > 0 && character.is_uppercase() && (after_small || before_small) {
             capitals.push('_');
         }
@@ -73,7 +75,14 @@ mod tests {
 
     #[test]
     fn shell_reads_back_any_value() {
-        for value in ["", "plain", "it's", "a b\n$HOME `x` \"y\" \\ é🦀", "-n", "~"] {
+        for value in [
+            "",
+            "plain",
+            "it's",
+            "a b\n$HOME `x` \"y\" \\ é🦀",
+            "-n",
+            "~",
+        ] {
             let script = format!("printf %s {}", shell_quoted(value));
             let output = Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), value);

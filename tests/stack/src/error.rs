@@ -217,10 +217,7 @@ mod tests {
             code: "Broken".into(),
             message: message.into(),
         };
-        assert_eq!(
-            refused("").to_string(),
-            "SQS refused CreateQueue: Broken"
-        );
+        assert_eq!(refused("").to_string(), "SQS refused CreateQueue: Broken");
         assert_eq!(
             refused("no").to_string(),
             "SQS refused CreateQueue: Broken: no"

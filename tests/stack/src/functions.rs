@@ -7,12 +7,11 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 use serde_json::Value;
 
 use crate::error::{Error, Result, quoted, tells_full_disk};
-use crate::layout::{Layout, make_folder};
+use crate::layout::{Layout, make_folder, write_text};
 use crate::leash;
 use crate::progress::{Progress, step};
 use crate::toolchain::Toolchain;
@@ -65,11 +64,7 @@ struct Binary {
     path: PathBuf,
 }
 
-fn build(
-    toolchain: &Toolchain,
-    names: &[String],
-    progress: &dyn Progress,
-) -> Result<Vec<Binary>> {
+fn build(toolchain: &Toolchain, names: &[String], progress: &dyn Progress) -> Result<Vec<Binary>> {
     let log = toolchain.layout.log("build")?;
     let finished = leash::run(&mut cargo_build(toolchain, names), &log, |line| {
         if let Some(what) = line.trim_start().strip_prefix("Compiling ") {
@@ -147,30 +142,39 @@ fn compiler_errors(talk: &[String]) -> Vec<String> {
     talk[first..].iter().filter(is_progress).cloned().collect()
 }
 
-/// Packs the binaries that are newer than their zip files.
+/// Packs the binaries that are not the ones packed last.
 fn pack(toolchain: &Toolchain, binaries: &[Binary]) -> Result<Vec<Packed>> {
     let mut packed = Vec::new();
-    let mut outdated = Vec::new();
+    let mut changed = Vec::new();
     for binary in binaries {
         let zip = zip_path(&toolchain.layout, &binary.name)?;
-        if modified(&zip) <= modified(&binary.path) {
-            outdated.extend([binary.path.clone(), zip.clone()]);
+        let stamp = zip.with_extension("stamp");
+        let identity = identity(&binary.path)?;
+        if !zip.exists() || fs::read_to_string(&stamp).ok().as_ref() != Some(&identity) {
+            changed.push((binary, zip.clone(), stamp, identity));
         }
         let name = binary.name.clone();
         packed.push(Packed { name, zip });
     }
-    if outdated.is_empty() {
+    if changed.is_empty() {
         return Ok(packed);
     }
+    let paths = changed.iter().flat_map(|it| [&it.0.path, &it.1]);
+    run_pack(toolchain, paths)?;
+    for (_, _, stamp, identity) in &changed {
+        write_text(stamp, identity)?;
+    }
+    Ok(packed)
+}
+
+fn run_pack<'p>(toolchain: &Toolchain, paths: impl Iterator<Item = &'p PathBuf>) -> Result<()> {
     let log = toolchain.layout.log("pack")?;
     let python = toolchain.python();
     let mut command = leash::command(&toolchain.layout, &python, &[], &python);
-    command
-        .arg(toolchain.layout.helper("pack.py"))
-        .args(outdated);
+    command.arg(toolchain.layout.helper("pack.py")).args(paths);
     let finished = leash::run(&mut command, &log, |_| {})?;
     if finished.success {
-        return Ok(packed);
+        return Ok(());
     }
     let path = toolchain.layout.functions();
     if tells_full_disk(finished.complaint()) {
@@ -180,14 +184,17 @@ fn pack(toolchain: &Toolchain, binaries: &[Binary]) -> Result<Vec<Packed>> {
     Err(Error::file("written", path)(cause))
 }
 
+/// Cheap to get and another one for every binary that is linked. A later time alone would not do:
+/// cargo brings back an older binary when another set of features is built.
+fn identity(binary: &Path) -> Result<String> {
+    let metadata = fs::metadata(binary).map_err(Error::file("read", binary))?;
+    Ok(format!("{} {:?}", metadata.len(), metadata.modified().ok()))
+}
+
 fn zip_path(layout: &Layout, name: &str) -> Result<PathBuf> {
     let folder = layout.functions().join(name);
     make_folder(&folder)?;
     Ok(folder.join("bootstrap.zip"))
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|it| it.modified()).ok()
 }
 
 #[cfg(test)]

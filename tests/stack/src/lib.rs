@@ -17,6 +17,14 @@
 //! No AWS SDK is linked here, so that `cargo local` builds in seconds; [`Cloud`] is the small client
 //! that stands in.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::unwrap_used,
+        reason = "a test that unwraps fails where it should"
+    )
+)]
+
 mod cloud;
 mod deploy;
 mod env_file;

@@ -1,6 +1,7 @@
 //! What the deployment needs to know of `template.yaml`, read line by line: it is our own file, in
 //! one style, and a YAML library would lose its comments.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::Value;
@@ -42,10 +43,11 @@ pub(crate) fn parameters(template: &str) -> Vec<String> {
         if depth == 0 {
             inside = text.trim_end() == "Parameters:";
             indent = None;
-        } else if inside && depth == *indent.get_or_insert(depth) {
-            if let Some((name, _)) = text.split_once(':') {
-                names.push(name.trim().to_owned());
-            }
+        } else if inside
+            && depth == *indent.get_or_insert(depth)
+            && let Some((name, _)) = text.split_once(':')
+        {
+            names.push(name.trim().to_owned());
         }
     }
     names
@@ -72,7 +74,7 @@ pub(crate) fn rewrite<'p>(
                 let indent = &line[..line.len() - line.trim_start().len()];
                 // A JSON string is a YAML string, whatever is in the path.
                 let path = Value::from(path.display().to_string());
-                text.push_str(&format!("{indent}{key} {path}"));
+                let _ = write!(text, "{indent}{key} {path}");
             }
             None => text.push_str(line),
         }
@@ -87,9 +89,7 @@ fn local_path<'t>(line: &'t str, key: &str, folder: &str) -> Option<&'t str> {
     let value = value.split(" #").next().unwrap_or(value).trim();
     let value = value.trim_matches(['"', '\'']);
     let value = value.strip_prefix("./").unwrap_or(value);
-    value
-        .strip_prefix(folder)
-        .filter(|name| !name.is_empty())
+    value.strip_prefix(folder).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

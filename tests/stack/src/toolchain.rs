@@ -22,10 +22,9 @@ impl Toolchain {
     /// two small files.
     pub fn ensure(progress: &dyn Progress) -> Result<Self> {
         let layout = Layout::of_workspace();
-        if let (Some(stack), Some(sam)) = (
-            Venv::ready(&layout, "stack")?,
-            Venv::ready(&layout, "sam")?,
-        ) {
+        if let (Some(stack), Some(sam)) =
+            (Venv::ready(&layout, "stack")?, Venv::ready(&layout, "sam")?)
+        {
             return Ok(Self { layout, stack, sam });
         }
         let _lock = Lock::hold(&layout.lock("venv"), || {

@@ -52,8 +52,7 @@ impl Venv {
         let label = format!("Installing the Python packages of `{name}`");
         step(progress, &label, || {
             if venv.folder.exists() {
-                fs::remove_dir_all(&venv.folder)
-                    .map_err(Error::file("removed", &venv.folder))?;
+                fs::remove_dir_all(&venv.folder).map_err(Error::file("removed", &venv.folder))?;
             }
             venv.create(layout, python, name)?;
             venv.install(layout, python, name, &requirements, progress)?;
@@ -95,7 +94,11 @@ impl Venv {
         // imported: those that are get compiled then, which halves the time.
         command
             .args(["-m", "pip", "install", "--no-input", "--no-compile"])
-            .args(["--disable-pip-version-check", "--no-deps", "--require-hashes"])
+            .args([
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--require-hashes",
+            ])
             .arg("--requirement")
             .arg(requirements);
         let finished = leash::run(&mut command, &log, |line| {

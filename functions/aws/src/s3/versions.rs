@@ -128,7 +128,11 @@ pub async fn locate(
                 .unsigned_abs()
         });
     let Some(listed) = nearest else {
-        return Ok(None);
+        // The listing may lag behind or spell the key otherwise; the HEAD did find this content.
+        let Some(head) = latest.filter(|_| same) else { return Ok(None) };
+        object.version_id.clone_from(&head.version_id);
+        object.last_modified = head.last_modified;
+        return Ok(Some(head));
     };
     object.version_id = Some(listed.id.clone());
     object.last_modified = Some(listed.modified);

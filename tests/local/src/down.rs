@@ -1,0 +1,20 @@
+//! `cargo local down`.
+
+use std::io::{Write, stdout};
+
+use backup_stack::{Kept, Layout};
+
+use crate::failure::Result;
+
+pub fn run() -> Result<()> {
+    let layout = Layout::of_workspace();
+    let message = match Kept::find(&layout)? {
+        Some(kept) => {
+            kept.stop(&layout)?;
+            "The local stack is stopped."
+        }
+        None => "No local stack runs; there is nothing to stop.",
+    };
+    writeln!(stdout(), "{message}")?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Services that speak JSON: Step Functions, DynamoDB, SQS, SSM.
+
+use serde_json::Value;
+use ureq::http::Request;
+
+use super::{Cloud, Service, unsendable};
+use crate::error::{Error, Result};
+
+impl Cloud {
+    /// Calls an action by the JSON protocol, e.g. `json(Service::Sqs, "CreateQueue", &json!({…}))`.
+    pub fn json(&self, service: Service, action: &str, input: &Value) -> Result<Value> {
+        let (prefix, version) = protocol(service);
+        let request = Request::post(format!("{}/", self.endpoint))
+            .header("authorization", self.authorization(service))
+            .header("content-type", format!("application/x-amz-json-{version}"))
+            .header("x-amz-target", format!("{prefix}.{action}"))
+            .body(input.to_string().into_bytes())
+            .map_err(unsendable(action))?;
+        let answer = self.send(action, request)?;
+        let body = if answer.body().is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(answer.body()).map_err(|cause| Error::Answer {
+                action: action.into(),
+                what: cause.to_string(),
+            })?
+        };
+        if answer.status().is_success() {
+            return Ok(body);
+        }
+        Err(refusal(service, action, &body))
+    }
+}
+
+/// The prefix of the target header and the protocol's version.
+fn protocol(service: Service) -> (&'static str, &'static str) {
+    match service {
+        Service::DynamoDb => ("DynamoDB_20120810", "1.0"),
+        Service::Sqs => ("AmazonSQS", "1.0"),
+        Service::Ssm => ("AmazonSSM", "1.1"),
+        Service::StepFunctions => ("AWSStepFunctions", "1.0"),
+        // These speak the query protocol; asked by JSON they refuse, and the refusal tells why.
+        Service::CloudFormation => ("CloudFormation", "1.0"),
+        Service::Sns => ("SNS", "1.0"),
+        Service::S3 => ("S3", "1.0"),
+    }
+}
+
+fn refusal(service: Service, action: &str, body: &Value) -> Error {
+    let code = body["__type"].as_str().unwrap_or("UnknownError");
+    let message = body["message"].as_str().or(body["Message"].as_str());
+    Error::Refused {
+        service: service.name(),
+        action: action.into(),
+        code: code.rsplit('#').next().unwrap_or(code).into(),
+        message: message.unwrap_or_default().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn refusal_names_service_action_and_code() {
+        let body = json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no queue"});
+        assert_eq!(
+            refusal(Service::Sqs, "ReceiveMessage", &body).to_string(),
+            "SQS refused ReceiveMessage: QueueDoesNotExist: no queue"
+        );
+    }
+}
