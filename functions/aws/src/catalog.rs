@@ -121,9 +121,8 @@ impl Catalog {
                 .expression_attribute_names("#status", "status")
                 .expression_attribute_names("#owner", "owner");
         }
-        let error = match request.send().await {
-            Ok(_) => return Ok(Written::Yes),
-            Err(error) => error,
+        let Err(error) = request.send().await else {
+            return Ok(Written::Yes);
         };
         let api = ApiError::of("PutItem", &error);
         let refused = error.into_service_error();

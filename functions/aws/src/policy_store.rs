@@ -52,10 +52,10 @@ impl PolicyStore {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some((at, policy)) = &cached {
-            if at.elapsed() < self.keep {
-                return Ok(policy.clone());
-            }
+        if let Some((at, policy)) = &cached
+            && at.elapsed() < self.keep
+        {
+            return Ok(policy.clone());
         }
         match (self.fetch().await, cached) {
             (Ok(document), _) => {

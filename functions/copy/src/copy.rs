@@ -4,12 +4,14 @@ use backup_aws::s3::head::{Found, Version, head};
 use backup_aws::s3::{copy as request, versions};
 use backup_aws::{ApiError, Clients, Failure};
 use backup_domain::copy::{CopyError, Headed, Plan, plan};
+use backup_domain::key::destination_key;
 use backup_domain::task::{Copied, CopyOutcome, CopyTask};
 use jiff::Timestamp;
 use tracing::info;
 
 /// Copies, or says why there is nothing to copy.
 pub async fn copy(clients: &Clients, mut task: CopyTask) -> Result<Copied, Failure> {
+    destination_key(&task.target.destination.prefix, &task.object.key)?;
     let source = clients.s3(&task.object.region);
     let found = head(&source, source_version(&task))
         .await

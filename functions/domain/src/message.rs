@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn levels_choose_what_is_told() {
         let (stored, failed, gone) = (outcome("stored"), outcome("failed"), outcome("gone"));
-        assert!(told(&[stored.clone()], NotifyLevel::Failures).is_none());
-        assert!(told(&[stored.clone()], NotifyLevel::All).is_some());
+        assert!(told(std::slice::from_ref(&stored), NotifyLevel::Failures).is_none());
+        assert!(told(std::slice::from_ref(&stored), NotifyLevel::All).is_some());
         assert!(told(&[stored.clone(), failed.clone()], NotifyLevel::Failures).is_some());
         assert!(told(&[failed], NotifyLevel::None).is_none());
         assert!(told(&[gone], NotifyLevel::All).is_none());

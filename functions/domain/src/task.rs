@@ -235,7 +235,7 @@ pub struct Outcome {
 
 /// Objects for tests of this crate.
 #[cfg(test)]
-pub mod fixtures {
+pub(crate) mod fixtures {
     use super::*;
 
     /// A source version of bucket `source`.

@@ -8,7 +8,7 @@ use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, partition_key, sort_k
 use backup_domain::lease::{Claim, Held, claim};
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule, Verify};
 use backup_domain::task::{Action, Decision, Execution, Target};
-use backup_domain::{Policy, SourceEvent, SourceObject, event, evidence, key};
+use backup_domain::{Policy, SourceEvent, SourceObject, event, evidence};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -129,7 +129,7 @@ impl Filter {
         let tags = if tags {
             head::tags(&s3, version).await.map_err(at_source)?
         } else {
-            Default::default()
+            std::collections::BTreeMap::default()
         };
         Ok(Known {
             storage_class: found.headed.facts.storage_class,
@@ -253,7 +253,8 @@ fn target(
     };
     Ok(Target {
         name: name.to_owned(),
-        key: key::destination_key(&destination.prefix, &object.key)?,
+        // Whether that is too long is Copy's to say: it concerns this destination alone.
+        key: format!("{}{}", destination.prefix, object.key),
         destination,
         read,
         archived: rule.archived,

@@ -28,16 +28,13 @@ pub struct FailureTask {
 pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Failure> {
     let mut cause = cause_of(&task.error_output);
     cause.object = cause.object.or_else(|| event::object_of(&task.event));
-    match (&task.object, &task.target) {
-        (Some(object), Some(target)) => {
-            cause.destination = Some(target.name.clone());
-            let status = end(catalog, &task.execution, object, target, &cause).await?;
-            Ok(outcome(&target.name, status, Some(target), cause))
-        }
-        _ => {
-            reject(catalog, &task, &cause).await?;
-            Ok(outcome("*", "failed", None, cause))
-        }
+    if let (Some(object), Some(target)) = (&task.object, &task.target) {
+        cause.destination = Some(target.name.clone());
+        let status = end(catalog, &task.execution, object, target, &cause).await?;
+        Ok(outcome(&target.name, status, Some(target), cause))
+    } else {
+        reject(catalog, &task, &cause).await?;
+        Ok(outcome("*", "failed", None, cause))
     }
 }
 

@@ -1,0 +1,7 @@
+//! A world for end-to-end tests: one stack a run, a proxy before its services, and questions to ask.
+
+pub mod proxy;
+pub mod world;
+
+pub use proxy::{Fault, Proxy};
+pub use world::{Ended, World};

@@ -22,8 +22,8 @@ pub enum Failure {
     #[error("the deployed template has no output `{name}`, which this command needs; add it")]
     NoOutput { name: &'static str },
 
-    #[error("{what} could not be understood; look into {log}")]
-    Answer { what: String, log: String },
+    #[error("{what} could not be understood; check the version of the local stack")]
+    Answer { what: String },
 
     #[error(
         "{} not what should have been:\n{}\nlook into {log}",

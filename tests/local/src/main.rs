@@ -13,8 +13,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use failure::Failure;
-
 /// Runs s3-backup on this machine: AWS on loopback, the real template, the real Lambda functions.
 ///
 /// The first run installs Python packages and compiles the functions, which takes some minutes;

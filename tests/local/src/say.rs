@@ -52,7 +52,7 @@ pub fn table() -> Table {
     let width = Term::stdout().size_checked().map(|(_, columns)| columns);
     let mut table = Table::new();
     table
-        .load_preset(UTF8_FULL_CONDENSED)
+        .load_style(UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width.unwrap_or(WIDTH_WITHOUT_TERMINAL));
     table

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use crate::ApiError;
 
 /// A CopyObject of 5 GiB answers when it is done; below the function's own time-out.
-const COPY: Duration = Duration::from_secs(840);
+const COPY: Duration = Duration::from_mins(14);
 
 /// Tag of a copy that verification refused.
 pub const BAD: (&str, &str) = ("s3-backup", "bad");

@@ -129,7 +129,9 @@ pub async fn locate(
         });
     let Some(listed) = nearest else {
         // The listing may lag behind or spell the key otherwise; the HEAD did find this content.
-        let Some(head) = latest.filter(|_| same) else { return Ok(None) };
+        let Some(head) = latest.filter(|_| same) else {
+            return Ok(None);
+        };
         object.version_id.clone_from(&head.version_id);
         object.last_modified = head.last_modified;
         return Ok(Some(head));
@@ -159,10 +161,10 @@ pub async fn find_own_copy(
         version_id: None,
         owner,
     };
-    if let Found::Object(latest) = head(client, latest).await? {
-        if let Some(id) = adopt(task, size, *latest) {
-            return Ok(Some(id));
-        }
+    if let Found::Object(latest) = head(client, latest).await?
+        && let Some(id) = adopt(task, size, *latest)
+    {
+        return Ok(Some(id));
     }
     for listed in list(client, bucket, &task.target.key, owner).await? {
         // Whole seconds at the source, and clocks that differ: a minute is slack enough.
@@ -180,10 +182,10 @@ pub async fn find_own_copy(
             key: &task.target.key,
             owner,
         };
-        if let Found::Object(candidate) = head(client, version).await? {
-            if let Some(id) = adopt(task, size, *candidate) {
-                return Ok(Some(id));
-            }
+        if let Found::Object(candidate) = head(client, version).await?
+            && let Some(id) = adopt(task, size, *candidate)
+        {
+            return Ok(Some(id));
         }
     }
     Ok(None)

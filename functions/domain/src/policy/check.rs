@@ -214,25 +214,24 @@ fn check_rule(index: usize, rule: &Rule, policy: &Policy) -> Result<(), PolicyEr
             ));
         }
     }
-    if let Verify::Sample(share) = rule.verify {
-        if !(0.0..=1.0).contains(&share) {
-            return Err(wrong(
-                at("verify.sample"),
-                format!("{share} is no share between 0 and 1"),
-            ));
-        }
+    if let Verify::Sample(share) = rule.verify
+        && !(0.0..=1.0).contains(&share)
+    {
+        return Err(wrong(
+            at("verify.sample"),
+            format!("{share} is no share between 0 and 1"),
+        ));
     }
-    if let Some(size) = &rule.matching.size {
-        if size
+    if let Some(size) = &rule.matching.size
+        && size
             .min_bytes
             .zip(size.max_bytes)
             .is_some_and(|(min, max)| min > max)
-        {
-            return Err(wrong(
-                at("match.size"),
-                "minBytes is larger than maxBytes: nothing can match",
-            ));
-        }
+    {
+        return Err(wrong(
+            at("match.size"),
+            "minBytes is larger than maxBytes: nothing can match",
+        ));
     }
     let keys = rule.matching.keys.iter().flat_map(|keys| {
         keys.include

@@ -1,0 +1,391 @@
+//! What a definition promises, read from the definition itself.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails where it should"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use backup_domain::limits::{KEY_BYTES_MAX, STATE_PAYLOAD_BYTES_MAX};
+use backup_domain::{ErrorName, event, policy};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn machine() -> Value {
+    serde_json::from_str(&read("statemachine/backup.asl.json")).unwrap()
+}
+
+/// All states by name, those inside a Map too.
+fn states(machine: &Value) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for (name, state) in machine["States"].as_object().unwrap() {
+        if let Some(inner) = state.get("ItemProcessor") {
+            found.extend(states(inner));
+        }
+        assert!(
+            found.insert(name.clone(), state.clone()).is_none(),
+            "{name} stands there twice"
+        );
+    }
+    found
+}
+
+fn tasks() -> BTreeMap<String, Value> {
+    states(&machine())
+        .into_iter()
+        .filter(|(_, state)| state["Type"] == "Task")
+        .collect()
+}
+
+fn names(list: &Value) -> Vec<String> {
+    list["ErrorEquals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_task_has_a_comment_a_time_limit_careful_retries_and_a_last_catcher() {
+    for (name, task) in tasks() {
+        assert!(
+            task["Comment"].as_str().is_some_and(|text| text.len() > 30),
+            "{name}: Comment"
+        );
+        assert!(task["TimeoutSeconds"].is_u64(), "{name}: TimeoutSeconds");
+        for retry in task["Retry"].as_array().unwrap() {
+            assert_eq!(retry["JitterStrategy"], "FULL", "{name}");
+            assert!(
+                retry["MaxDelaySeconds"].is_u64() && retry["BackoffRate"].is_number(),
+                "{name}"
+            );
+        }
+        let last = task["Catch"].as_array().unwrap().last().unwrap();
+        assert_eq!(names(last), ["States.ALL"], "{name}");
+    }
+}
+
+#[test]
+fn every_error_name_in_the_machine_is_one_that_can_be_raised() {
+    for (name, task) in tasks() {
+        for field in ["Retry", "Catch"] {
+            for error in task[field].as_array().unwrap().iter().flat_map(names) {
+                let platform = ["States.", "Lambda.", "Sandbox.", "Runtime."]
+                    .iter()
+                    .any(|prefix| error.starts_with(prefix));
+                assert!(
+                    platform || error.parse::<ErrorName>().is_ok(),
+                    "{name}: nobody raises {error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_transition_leads_to_a_state() {
+    fn check(scope: &Value) {
+        let names: BTreeSet<_> = scope["States"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        for (name, state) in scope["States"].as_object().unwrap() {
+            let mut next: Vec<&Value> = vec![&state["Next"], &state["Default"]];
+            for field in ["Catch", "Choices"] {
+                next.extend(
+                    state[field]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(|one| &one["Next"]),
+                );
+            }
+            for target in next.into_iter().filter_map(Value::as_str) {
+                assert!(names.contains(target), "{name} leads to {target}");
+            }
+            if let Some(inner) = state.get("ItemProcessor") {
+                check(inner);
+            }
+        }
+    }
+    check(&machine());
+}
+
+/// `Timeout` of a function in the template, 60 where it has none of its own.
+fn timeouts() -> BTreeMap<String, u64> {
+    let template = read("template.yaml");
+    let mut found = BTreeMap::new();
+    for block in template.split("\n  # ---- Step ").skip(1) {
+        let name = block.split(' ').next().unwrap().to_owned();
+        let own = block
+            .lines()
+            .find_map(|line| line.strip_prefix("      Timeout: "));
+        found.insert(name, own.map_or(60, |text| text.parse().unwrap()));
+    }
+    found
+}
+
+/// A live function beside its own retry would be two of them.
+#[test]
+fn a_task_waits_longer_than_its_function_can_run_and_the_machine_longer_still() {
+    let timeouts = timeouts();
+    let machine = machine();
+    for (name, task) in tasks() {
+        let Some(arn) = task["Arguments"]["FunctionName"].as_str() else {
+            continue;
+        };
+        let function = arn
+            .trim_start_matches("${")
+            .trim_end_matches("FunctionArn}");
+        let limit = task["TimeoutSeconds"].as_u64().unwrap();
+        assert!(
+            limit > timeouts[function],
+            "{name}: {limit} s against {} s",
+            timeouts[function]
+        );
+        assert!(limit < machine["TimeoutSeconds"].as_u64().unwrap());
+    }
+    let lease: u64 = read("template.yaml")
+        .split("LEASE_SECONDS: \"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let longest = timeouts.values().max().unwrap();
+    assert!(
+        lease >= machine["TimeoutSeconds"].as_u64().unwrap() + longest,
+        "an expired lease must have a dead holder"
+    );
+}
+
+/// One step, five spellings: state, folder, binary, resource, substitution.
+#[test]
+fn every_function_has_its_state_folder_log_group_and_substitution() {
+    let (template, definition) = (read("template.yaml"), read("statemachine/backup.asl.json"));
+    for name in timeouts().into_keys() {
+        let folder: String = name
+            .char_indices()
+            .map(|(at, c)| {
+                if c.is_uppercase() && at > 0 {
+                    format!("-{}", c.to_lowercase())
+                } else {
+                    c.to_lowercase().to_string()
+                }
+            })
+            .collect();
+        assert!(
+            root()
+                .join("functions")
+                .join(&folder)
+                .join("src/main.rs")
+                .exists(),
+            "functions/{folder}"
+        );
+        for part in [
+            format!("CodeUri: functions/{folder}\n"),
+            format!("Binary: {folder} "),
+            format!("  {name}Logs:\n"),
+            format!("{name}FunctionArn: !GetAtt {name}Function.Arn"),
+        ] {
+            assert!(template.contains(&part), "{part:?} is not in the template");
+        }
+        assert!(
+            definition.contains(&format!("${{{name}FunctionArn}}")),
+            "{name} is in no state"
+        );
+    }
+}
+
+/// Nothing in the pipeline ever deletes a backup version, and no role may do all of a kind.
+#[test]
+fn no_role_may_delete_and_no_action_is_a_wildcard() {
+    let template = read("template.yaml");
+    for line in template.lines() {
+        assert!(!line.contains("s3:Delete"), "{line}");
+        let action = line
+            .trim()
+            .trim_start_matches("- ")
+            .trim_start_matches("Action: ");
+        let denied = line.contains("\"s3:*\"");
+        assert!(
+            denied || !(action.contains(":*") && line.contains("Action")),
+            "{line}"
+        );
+    }
+    assert_eq!(
+        template.matches("Action: \"s3:*\"").count(),
+        2,
+        "the two that deny what is not TLS"
+    );
+    assert_eq!(
+        template.matches("Resource: \"*\"").count(),
+        1,
+        "log delivery takes no resource"
+    );
+}
+
+#[test]
+fn what_holds_data_is_kept_versioned_encrypted_closed_and_tls_only() {
+    let template = read("template.yaml");
+    for bucket in ["SourceBucket", "BackupBucket"] {
+        let block = template
+            .split(&format!("\n  {bucket}:\n"))
+            .nth(1)
+            .unwrap()
+            .split("\n\n")
+            .next()
+            .unwrap();
+        for part in [
+            "DeletionPolicy: Retain",
+            "VersioningConfiguration: { Status: Enabled }",
+            "SSEAlgorithm: AES256",
+            "RestrictPublicBuckets: true",
+            "BlockPublicPolicy: true",
+        ] {
+            assert!(block.contains(part), "{bucket}: {part}");
+        }
+    }
+    assert_eq!(template.matches("aws:SecureTransport").count(), 2);
+    assert_eq!(
+        template.matches("DeletionPolicy: Retain").count(),
+        4,
+        "buckets, catalog, dead letters"
+    );
+}
+
+#[test]
+fn every_error_has_a_section_in_the_documentation() {
+    let documentation = read("docs/errors.md");
+    for name in ErrorName::ALL {
+        assert!(
+            documentation.contains(&format!("## {name}\n")),
+            "docs/errors.md has no section {name}"
+        );
+    }
+    for heading in documentation
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+    {
+        assert!(
+            heading.parse::<ErrorName>().is_ok(),
+            "nobody raises {heading}"
+        );
+    }
+}
+
+#[test]
+fn every_sample_event_is_what_its_name_says() {
+    let watched = vec!["amzn-s3-demo-source".to_owned()];
+    let index = read("events/README.md");
+    for entry in fs::read_dir(root().join("events")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.ends_with(".json") {
+            continue;
+        }
+        let event: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let event = event.get("event").cloned().unwrap_or(event);
+        let readable = event::parse(&event, &watched);
+        assert_eq!(
+            readable.is_err(),
+            name.starts_with("malformed-"),
+            "{name}: {readable:?}"
+        );
+        assert!(
+            index.contains(&name) || name.starts_with("malformed-"),
+            "{name} is not in events/README.md"
+        );
+    }
+}
+
+/// The default policy of the template is one that the functions take.
+#[test]
+fn the_default_policy_is_valid() {
+    let template = read("template.yaml");
+    let document = template
+        .split("- '{\"version\":1")
+        .nth(1)
+        .unwrap()
+        .split('\'')
+        .next()
+        .unwrap();
+    let document = format!("{{\"version\":1{document}")
+        .replace("${Bucket}", "backup")
+        .replace("${Region}", "eu-west-1");
+    let policy = policy::parse(&document, &["source".to_owned()]).unwrap();
+    let everything = policy.choose(policy::Facts {
+        key: "any/key",
+        size: 0,
+        headed: None,
+    });
+    assert!(matches!(everything, policy::Choice::Rule(_)));
+}
+
+/// The policies in the README are ones that the functions take.
+#[test]
+fn the_policies_of_the_readme_are_valid() {
+    let readme = read("README.md");
+    let mut seen = 0;
+    for block in readme
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+    {
+        policy::parse(block, &["source".to_owned()]).unwrap();
+        seen += 1;
+    }
+    assert!(seen >= 1);
+}
+
+/// The longest key, escaped at its worst, with as many destinations as a policy holds.
+#[test]
+fn payloads_stay_far_below_the_limit() {
+    let escaped = KEY_BYTES_MAX * 6;
+    let destination = 2 * escaped + 4096;
+    // 8 KiB of policy name fewer than 100 destinations; the Map hands back one outcome each.
+    assert!(escaped + 4096 + 10 * destination < STATE_PAYLOAD_BYTES_MAX);
+}
+
+/// House rules that a machine can check.
+#[test]
+fn files_are_short_and_the_domain_knows_no_sdk() {
+    fn walk(folder: &Path, look: &mut dyn FnMut(&Path)) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, look);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                look(&path);
+            }
+        }
+    }
+    for folder in ["functions", "tests"] {
+        walk(&root().join(folder), &mut |path| {
+            let lines = fs::read_to_string(path).unwrap().lines().count();
+            assert!(lines <= 400, "{} has {lines} lines", path.display());
+            if path.ends_with("src/main.rs") && path.starts_with(root().join("functions")) {
+                assert!(lines <= 45, "{} has {lines} lines", path.display());
+            }
+        });
+    }
+    assert!(
+        !read("functions/domain/Cargo.toml").contains("aws"),
+        "the domain knows no AWS crate"
+    );
+}

@@ -1,0 +1,211 @@
+//! A loopback proxy between the functions and their services: counts calls, and fails a named one.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// What happens to a call that matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The service does it, the answer is lost.
+    LoseAnswer,
+    /// This status is answered, nothing is done.
+    Status(u16),
+    /// The last byte of the answer is another one.
+    FlipLastByte,
+}
+
+/// One call as the proxy saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `CopyObject`, `HeadObject`, `PutItem`, `Publish`, …
+    pub operation: String,
+    /// Request line, headers and body, as text.
+    pub request: String,
+}
+
+struct Plan {
+    operation: &'static str,
+    needle: String,
+    fault: Fault,
+    times: u32,
+}
+
+/// The proxy; it lives as long as the process.
+#[derive(Clone)]
+pub struct Proxy {
+    address: String,
+    upstream: Arc<OnceLock<String>>,
+    calls: Arc<Mutex<Vec<Call>>>,
+    plans: Arc<Mutex<Vec<Plan>>>,
+}
+
+impl Proxy {
+    /// Listens on a free loopback port.
+    pub fn start() -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let proxy = Self {
+            address: format!("http://{}", listener.local_addr()?),
+            upstream: Arc::default(),
+            calls: Arc::default(),
+            plans: Arc::default(),
+        };
+        let serving = proxy.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let proxy = serving.clone();
+                // A broken connection is what the functions are there to survive.
+                std::thread::spawn(move || drop(proxy.serve(stream)));
+            }
+        });
+        Ok(proxy)
+    }
+
+    /// Where the functions call.
+    pub fn endpoint(&self) -> &str {
+        &self.address
+    }
+
+    /// Where the calls go on to.
+    pub fn forward_to(&self, endpoint: &str) {
+        let host = endpoint.trim_start_matches("http://").to_owned();
+        assert_eq!(
+            self.upstream.set(host),
+            Ok(()),
+            "the proxy forwards elsewhere already"
+        );
+    }
+
+    /// Fails the next `times` calls of an operation whose request contains `needle`.
+    pub fn fail(&self, operation: &'static str, needle: &str, fault: Fault, times: u32) {
+        let plan = Plan {
+            operation,
+            needle: needle.to_owned(),
+            fault,
+            times,
+        };
+        self.plans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(plan);
+    }
+
+    /// The calls whose request contains `needle`, in order.
+    pub fn calls(&self, needle: &str) -> Vec<Call> {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls
+            .iter()
+            .filter(|call| call.request.contains(needle))
+            .cloned()
+            .collect()
+    }
+
+    fn serve(&self, mut client: TcpStream) -> std::io::Result<()> {
+        let request = read_request(&mut client)?;
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let operation = operation(&text);
+        let fault = self.fault(&operation, &text);
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Call {
+                operation,
+                request: text,
+            });
+        if let Some(Fault::Status(status)) = fault {
+            let answer = format!(
+                "HTTP/1.1 {status} Planned\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            return client.write_all(answer.as_bytes());
+        }
+        let upstream = self
+            .upstream
+            .get()
+            .ok_or_else(|| std::io::Error::other("nothing to forward to"))?;
+        let mut server = TcpStream::connect(upstream)?;
+        server.write_all(&request)?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        match fault {
+            Some(Fault::LoseAnswer) => return Ok(()),
+            Some(Fault::FlipLastByte) => {
+                if let Some(last) = answer.last_mut() {
+                    *last ^= 1;
+                }
+            }
+            _ => {}
+        }
+        client.write_all(&answer)
+    }
+
+    fn fault(&self, operation: &str, text: &str) -> Option<Fault> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let plan = plans.iter_mut().find(|plan| {
+            plan.times > 0 && plan.operation == operation && text.contains(&plan.needle)
+        })?;
+        plan.times -= 1;
+        Some(plan.fault)
+    }
+}
+
+/// Reads one request whole and asks the server to close after it, so that its answer ends.
+fn read_request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let (mut bytes, mut buffer) = (Vec::new(), [0_u8; 16 * 1024]);
+    let head = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        let read = client.read(&mut buffer)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(&buffer[..read]);
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| {
+        line.strip_prefix("content-length:")?
+            .trim()
+            .parse::<usize>()
+            .ok()
+    });
+    while bytes.len() < head + length.unwrap_or_default() {
+        let read = client.read(&mut buffer)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(&buffer[..read]);
+    }
+    let line = bytes
+        .windows(2)
+        .position(|window| window == b"\r\n")
+        .unwrap_or_default()
+        + 2;
+    bytes.splice(line..line, b"connection: close\r\n".iter().copied());
+    Ok(bytes)
+}
+
+/// What AWS calls the operation of a request.
+fn operation(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let target = lower
+        .find("x-amz-target:")
+        .and_then(|at| text[at..].lines().next());
+    if let Some(action) = target.and_then(|line| line.rsplit('.').next()) {
+        return action.trim().to_owned();
+    }
+    if let Some(action) = text.split("Action=").nth(1) {
+        return action.split('&').next().unwrap_or_default().to_owned();
+    }
+    let line = text.lines().next().unwrap_or_default();
+    let tagging = line.contains("tagging");
+    match line.split(' ').next().unwrap_or_default() {
+        "PUT" if lower.contains("x-amz-copy-source:") => "CopyObject",
+        "PUT" if tagging => "PutObjectTagging",
+        "GET" if tagging => "GetObjectTagging",
+        "GET" if line.contains("versions") => "ListObjectVersions",
+        "GET" => "GetObject",
+        "HEAD" => "HeadObject",
+        other => other,
+    }
+    .to_owned()
+}

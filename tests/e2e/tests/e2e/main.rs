@@ -1,0 +1,11 @@
+//! End to end: the real template, the real functions and the real state machine on the local stack.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails where it should"
+)]
+
+mod backup;
+mod bad_input;
+mod failures;
+mod hostile;
