@@ -296,7 +296,7 @@ fn every_sample_event_is_what_its_name_says() {
     for entry in fs::read_dir(root().join("events")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.ends_with(".json") {
+        if path.extension().is_none_or(|kind| kind != "json") {
             continue;
         }
         let event: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

@@ -1,6 +1,7 @@
 //! The deployed backup, as a user and an auditor see it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -248,10 +249,11 @@ impl World {
 
     /// Version ids of exactly this key, the newest first.
     pub fn versions(&self, bucket: &str, key: &str) -> Vec<String> {
-        let mut prefix = String::new();
-        for byte in key.bytes() {
-            prefix.push_str(&format!("%{byte:02X}"));
-        }
+        let prefix = key.bytes().fold(String::new(), |mut encoded, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+            encoded
+        });
         let url = format!(
             "{}/{bucket}?versions&prefix={prefix}",
             self.cloud.endpoint()
