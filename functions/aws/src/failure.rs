@@ -3,7 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use backup_domain::error::chain;
+use backup_domain::error::{Cause, chain};
 use backup_domain::{ErrorName, Named};
 
 /// A failure that leaves a Lambda: its name is what the ASL catches.
@@ -15,6 +15,8 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub advice: String,
+    /// The failure behind this one, where that is what a reader must act on.
+    pub behind: Option<Box<Cause>>,
 }
 
 impl Failure {
@@ -24,6 +26,7 @@ impl Failure {
             name,
             message: message.into(),
             advice: name.advice().to_owned(),
+            behind: None,
         }
     }
 }
@@ -34,6 +37,7 @@ impl<E: Named + 'static> From<E> for Failure {
             name: error.name(),
             message: chain(&error),
             advice: error.advice(),
+            behind: None,
         }
     }
 }

@@ -62,7 +62,7 @@ where
                 }
                 Err(failure) => {
                     error!(error = %failure.name, message = %failure.message, "failed");
-                    Err(Raised(place.cause(failure)))
+                    Err(place.raise(failure))
                 }
             }
         }
@@ -126,28 +126,36 @@ impl Place {
         )
     }
 
-    fn cause(self, failure: Failure) -> Cause {
-        Cause {
-            error: failure.name.to_string(),
-            object: self.object,
-            destination: self.destination,
-            message: failure.message,
-            advice: failure.advice,
+    fn raise(self, failure: Failure) -> Raised {
+        let (error, destination) = match failure.behind {
+            Some(behind) => (behind.error, behind.destination),
+            None => (failure.name.to_string(), self.destination),
+        };
+        Raised {
+            name: failure.name,
+            cause: Cause {
+                error,
+                object: self.object,
+                destination,
+                message: failure.message,
+                advice: failure.advice,
+            },
         }
     }
 }
 
 /// The only way out for an error: its name as `errorType`, its cause as JSON.
 #[derive(Debug)]
-struct Raised(Cause);
+struct Raised {
+    name: ErrorName,
+    cause: Cause,
+}
 
 impl From<Raised> for Diagnostic {
-    fn from(Raised(cause): Raised) -> Self {
-        let error_type = cause.error.clone();
-        let error_message = serde_json::to_string(&cause).unwrap_or(cause.message);
+    fn from(raised: Raised) -> Self {
         Self {
-            error_type,
-            error_message,
+            error_type: raised.name.to_string(),
+            error_message: serde_json::to_string(&raised.cause).unwrap_or(raised.cause.message),
         }
     }
 }

@@ -88,8 +88,11 @@ fn failed(outcomes: &[Outcome]) -> Failure {
         ErrorName::BackupFailed
     };
     let mut failure = Failure::new(name, message.join("; "));
-    if let Some((_, first)) = causes.first().filter(|_| !unparked) {
+    if let Some((outcome, first)) = causes.first() {
         failure.advice.clone_from(&first.advice);
+        let mut first = (*first).clone();
+        first.destination = Some(outcome.destination.clone());
+        failure.behind = Some(Box::new(first));
     }
     failure
 }

@@ -7,6 +7,7 @@ mod failure;
 mod say;
 mod spinner;
 mod status;
+mod steps;
 mod up;
 
 use std::process::ExitCode;

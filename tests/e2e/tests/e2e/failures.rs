@@ -34,6 +34,7 @@ fn a_failure_is_recorded_parked_told_and_red() {
         "{}",
         ended.cause
     );
+    assert_eq!(ended.cause["error"], "SourceArchived");
     assert_eq!(ended.cause["object"]["key"], key);
 
     let points = world.points(key);

@@ -8,8 +8,9 @@ use backup_stack::Cloud;
 
 use super::objects::DemoObject;
 use super::view::View;
-use crate::execution::{self, Execution, Step};
+use crate::execution::{self, Execution};
 use crate::failure::Result;
+use crate::steps::{Machine, Step};
 
 const POLL: Duration = Duration::from_millis(100);
 /// A machine that is busy compiling starts Lambda functions slowly.
@@ -34,6 +35,7 @@ pub fn to_their_end(cloud: &Cloud, machine: &str, objects: &[DemoObject]) -> Res
     let keys: Vec<_> = objects.iter().map(|object| object.key).collect();
     let mut view = View::new(&keys);
     let mut followed: Vec<_> = objects.iter().map(|_| Followed::default()).collect();
+    let definition = Machine::of(cloud, machine)?;
     let mut seen = HashSet::new();
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE && !followed.iter().all(Followed::is_over) {
@@ -51,7 +53,7 @@ pub fn to_their_end(cloud: &Cloud, machine: &str, objects: &[DemoObject]) -> Res
             }
         }
         for (index, followed) in followed.iter_mut().enumerate() {
-            advance(cloud, followed, index, &mut view)?;
+            advance(cloud, &definition, followed, index, &mut view)?;
         }
         thread::sleep(POLL);
     }
@@ -59,13 +61,19 @@ pub fn to_their_end(cloud: &Cloud, machine: &str, objects: &[DemoObject]) -> Res
     Ok(followed)
 }
 
-fn advance(cloud: &Cloud, followed: &mut Followed, index: usize, view: &mut View) -> Result<()> {
+fn advance(
+    cloud: &Cloud,
+    machine: &Machine,
+    followed: &mut Followed,
+    index: usize,
+    view: &mut View,
+) -> Result<()> {
     let Some(execution) = followed.execution.as_ref().filter(|it| !it.is_over()) else {
         return Ok(());
     };
     // In this order, so that an execution that is over has shown all its steps.
     let execution = execution::describe(cloud, &execution.arn)?;
-    followed.steps = execution::steps(cloud, &execution.arn)?;
+    followed.steps = machine.steps(cloud, &execution.arn)?;
     if execution.is_over() {
         view.end(index, execution.status == "SUCCEEDED", &followed.steps);
     } else {

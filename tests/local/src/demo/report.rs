@@ -20,7 +20,7 @@ pub fn verdicts(out: &mut impl Write, verdicts: &[Verdict]) -> io::Result<()> {
         table.add_row([
             printable(verdict.key),
             format!("{mark} {}", printable(&verdict.outcome)),
-            printable(&verdict.evidence),
+            printable_lines(&verdict.evidence).join("\n"),
             printable_lines(&verdict.copy).join("\n"),
             printable_lines(&verdict.steps).join("\n"),
         ]);

@@ -79,8 +79,7 @@ impl Verdict {
             return;
         }
         self.outcome = format!("{}, {}", self.outcome, text(&destination["outcome"]));
-        let evidence = &destination["evidence"];
-        self.evidence = format!("{}: {}", text(&evidence["kind"]), text(&evidence["detail"]));
+        self.evidence = evidence(&destination["evidence"]);
         self.copy = format!(
             "s3://{}/{}\nversion {}\nin {}",
             text(&destination["bucket"]),
@@ -91,8 +90,7 @@ impl Verdict {
     }
 
     fn failed(&mut self, error: &str, cause: &Value) {
-        let name = cause["error"].as_str().unwrap_or(error);
-        self.outcome = format!("failed, {name}");
+        self.outcome = format!("failed, {error}");
         self.evidence = match (cause["message"].as_str(), cause["advice"].as_str()) {
             (Some(message), Some(advice)) => format!("{message}; {advice}"),
             _ => text(cause).into(),
@@ -133,16 +131,18 @@ impl Verdict {
     }
 
     fn judge_failure(&mut self, object: &DemoObject, error: &str, cause: &Value) {
-        let name = cause["error"].as_str().unwrap_or_default();
+        // With several destinations there are several reasons, so the message names them.
+        let named = |name| cause["error"] == name || text(&cause["message"]).contains(name);
         match object.expected {
-            Expected::Failed(expected) if error == "BackupFailed" && name == expected => {
+            Expected::Failed(expected) if error == "BackupFailed" && named(expected) => {
                 if cause["advice"].as_str().is_none_or(str::is_empty) {
                     self.problem("its failure comes without advice");
                 }
             }
             Expected::Failed(expected) => {
+                let reason = self.evidence.clone();
                 self.problem(&format!(
-                    "failed with {error}, {name}, instead of {expected}"
+                    "failed with {error}, but not for {expected}: {reason}"
                 ));
             }
             Expected::Stored | Expected::Skipped => {
@@ -172,6 +172,19 @@ fn read_back(cloud: &Cloud, object: &DemoObject, destination: &Value) -> Vec<Str
         }
     }
     problems
+}
+
+/// In words: what was compared to prove the copy, and the value.
+fn evidence(evidence: &Value) -> String {
+    let algorithm = text(&evidence["algorithm"]);
+    let value = text(&evidence["value"]);
+    let compared = match text(&evidence["kind"]) {
+        "stored" => format!("{algorithm} stored on both sides is equal"),
+        "etag" => format!("{algorithm} in both ETags is equal"),
+        "read" => format!("{algorithm} of the content read is equal"),
+        other => format!("{other} {algorithm}"),
+    };
+    format!("{compared}\n{value}")
 }
 
 fn text(value: &Value) -> &str {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use console::{Alignment, Term, measure_text_width, pad_str, style};
 use indicatif::{MultiProgress, ProgressBar};
 
-use crate::execution::Step;
 use crate::say::{duration, printable};
 use crate::spinner::spinner_style;
+use crate::steps::Step;
 
 const KEY_COLUMNS: usize = 32;
 const TICK: Duration = Duration::from_millis(100);
