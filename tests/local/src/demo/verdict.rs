@@ -81,7 +81,7 @@ impl Verdict {
         self.outcome = format!("{}, {}", self.outcome, text(&destination["outcome"]));
         self.evidence = evidence(&destination["evidence"]);
         self.copy = format!(
-            "s3://{}/{}\nversion {}\nin {}",
+            "{}\n{}\n{}\n{}",
             text(&destination["bucket"]),
             text(&destination["key"]),
             text(&destination["versionId"]),
