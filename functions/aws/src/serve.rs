@@ -61,7 +61,7 @@ where
                     Ok(answer)
                 }
                 Err(failure) => {
-                    error!(error = %failure.name, message = %failure.message, "failed");
+                    error!(error = %failure.name, problem = %failure.message, "failed");
                     Err(place.raise(failure))
                 }
             }
@@ -72,9 +72,12 @@ where
 }
 
 /// Starts JSON logs on standard output; the level comes from `AWS_LAMBDA_LOG_LEVEL`, else `info`.
+/// The runtime's own lines are left out: they repeat each failure without its fields.
 pub fn start_logging() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
-    let filter = tracing_subscriber::EnvFilter::new(format!("{level},aws_config=warn,hyper=warn"));
+    let filter = tracing_subscriber::EnvFilter::new(format!(
+        "{level},aws_config=warn,hyper=warn,lambda_runtime=off"
+    ));
     let started = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -240,12 +240,16 @@ fn target(
     object: &SourceObject,
 ) -> Result<Target, Failure> {
     // The check of the policy has made sure that the name is there.
-    let destination = policy.destinations.get(name).cloned().ok_or_else(|| {
+    let mut destination = policy.destinations.get(name).cloned().ok_or_else(|| {
         Failure::new(
             backup_domain::ErrorName::InvalidPolicy,
             format!("rule {} names {name}, which is not there", rule.name),
         )
     })?;
+    // Every call names the owner it expects, so that a bucket that changed hands gets nothing.
+    destination
+        .account
+        .get_or_insert_with(|| object.account.clone());
     let read = match rule.verify {
         Verify::Stored => false,
         Verify::Read => true,

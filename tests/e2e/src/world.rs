@@ -136,6 +136,14 @@ impl World {
             .expect("the policy is written");
     }
 
+    /// Takes the policy away.
+    pub fn delete_policy(&self) {
+        let input = json!({"Name": self.outputs["PolicyParameter"]});
+        self.cloud
+            .json(Service::Ssm, "DeleteParameter", &input)
+            .expect("the policy is gone");
+    }
+
     /// Uploads an object and waits for its execution to end.
     pub fn upload(&self, key: &str, body: &[u8], headers: &[(&str, &str)]) -> Ended {
         let before = self.executions();
@@ -245,6 +253,26 @@ impl World {
             .send(payload.to_string())
             .expect("an answer");
         serde_json::from_str(&answer.body_mut().read_to_string().expect("text")).expect("JSON")
+    }
+
+    /// The JSON lines that a function has logged.
+    pub fn logged(&self, folder: &str) -> Vec<Value> {
+        let filter =
+            json!({"logGroupName": format!("/aws/lambda/{}-{folder}", backup_stack::STACK_NAME)});
+        let mut answer = ureq::post(self.cloud.endpoint())
+            .header("x-amz-target", "Logs_20140328.FilterLogEvents")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/logs/aws4_request, SignedHeaders=host, Signature=0")
+            .send(filter.to_string())
+            .expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let events = answer["events"].as_array().cloned().unwrap_or_default();
+        let lines = events.iter().filter_map(|event| event["message"].as_str());
+        // The platform's own lines about an invocation are plain text here.
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Version ids of exactly this key, the newest first.

@@ -65,7 +65,8 @@ pub(crate) fn deploy(stack: &Stack, parameters: Outputs) -> Result<Outputs> {
     if deployment.is_done() {
         return stack.cloud().stack_outputs(STACK_NAME);
     }
-    let label = format!("Deploying {} with `sam deploy`", source.display());
+    let shown = source.strip_prefix(layout.root()).unwrap_or(&source);
+    let label = format!("Deploying {} with `sam deploy`", shown.display());
     step(progress, &label, || {
         let outputs = deployment.run(progress)?;
         Ok((outputs, "Template deployed".into()))

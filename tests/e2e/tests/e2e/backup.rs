@@ -159,6 +159,32 @@ fn a_success_is_told_where_the_policy_says_all() {
     assert_eq!(json["destinations"][0]["outcome"], "stored");
 }
 
+/// One JSON line a step, with execution, bucket, key and version id; no content of the object.
+#[test]
+fn logs_name_the_object_and_never_its_content() {
+    let world = World::get();
+    let _policy = world.policy.read().unwrap();
+    let key = "plain/logged.txt";
+    let ended = world.upload(
+        key,
+        b"SECRET-CONTENT",
+        &[("x-amz-meta-token", "SECRET-METADATA")],
+    );
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    for folder in ["copy", "verify", "record"] {
+        let line = wait("the step is logged", || {
+            let lines = world.logged(folder);
+            let mine = lines.iter().find(|line| line["span"]["key"] == key);
+            mine.cloned()
+                .ok_or_else(|| format!("{} lines", lines.len()))
+        });
+        assert_eq!(line["span"]["execution"], ended.arn.as_str(), "{line}");
+        assert_eq!(line["span"]["bucket"], world.source(), "{line}");
+        assert!(line["span"]["version_id"].is_string(), "{line}");
+        assert!(!line.to_string().contains("SECRET"), "{line}");
+    }
+}
+
 /// Versions of one key, one after the other and with the same content, are all kept.
 #[test]
 fn every_version_of_a_key_has_its_recovery_point() {

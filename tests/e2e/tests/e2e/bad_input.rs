@@ -108,3 +108,52 @@ fn a_key_that_gets_too_long_fails_by_name() {
     );
     assert_eq!(world.copy_of(&key).body, b"x");
 }
+
+/// No policy at all: the event waits, and the cause names the parameter.
+#[test]
+fn a_missing_policy_parks_the_event() {
+    let world = World::get();
+    let _policy = world.policy.write().unwrap();
+    world.delete_policy();
+    let key = "plain/without-policy";
+    let ended = world.upload(key, b"x", &[]);
+    world.put_policy(&world.usual_policy());
+    let message = ended.cause["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains("InvalidPolicy") && message.contains(&world.outputs["PolicyParameter"]),
+        "{ended:?}"
+    );
+    assert_eq!(world.parked(key).len(), 1);
+}
+
+/// What failed is done by a new execution of the same event once the trouble is over; what was
+/// stored is not done again.
+#[test]
+fn a_parked_event_can_be_started_again() {
+    let world = World::get();
+    let _policy = world.policy.write().unwrap();
+    let key = "half/later.txt";
+    let failed = world.upload(key, b"later", &[]);
+    assert_eq!(failed.status, "FAILED");
+    let mended = world.usual_policy().replace(
+        "no-such-bucket-at-all\"",
+        &format!("{}\",\"prefix\":\"mended/\"", world.backup()),
+    );
+    world.put_policy(&mended);
+    let parked = world.parked(key);
+    let again = world.start_with(parked[0]["Body"].as_str().unwrap());
+    world.put_policy(&world.usual_policy());
+    assert_eq!(again.status, "SUCCEEDED", "{again:?}");
+    assert_eq!(world.copy_of(&format!("mended/{key}")).body, b"later");
+    assert_eq!(
+        world.versions(world.backup(), key).len(),
+        1,
+        "stored before, not again"
+    );
+    assert!(
+        world
+            .points(key)
+            .iter()
+            .all(|point| point["status"]["S"] == "stored")
+    );
+}

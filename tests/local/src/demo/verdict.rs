@@ -135,6 +135,7 @@ impl Verdict {
         let named = |name| cause["error"] == name || text(&cause["message"]).contains(name);
         match object.expected {
             Expected::Failed(expected) if error == "BackupFailed" && named(expected) => {
+                self.outcome = "failed, as it should".into();
                 if cause["advice"].as_str().is_none_or(str::is_empty) {
                     self.problem("its failure comes without advice");
                 }
