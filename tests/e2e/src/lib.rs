@@ -1,5 +1,6 @@
 //! A world for end-to-end tests: one stack a run, a proxy before its services, and questions to ask.
 
+mod ask;
 pub mod proxy;
 pub mod world;
 

@@ -51,7 +51,7 @@ pub(crate) fn deploy(stack: &Stack, parameters: Outputs) -> Result<Outputs> {
     let text = read_text(&source)?;
     let parameters = complete(parameters, &template::parameters(&text))?;
     let names = template::functions(&text);
-    if names.is_empty() {
+    if names.is_empty() && stack.options.template.is_none() {
         return Err(Error::NoFunctions { path: source });
     }
 

@@ -51,6 +51,9 @@ pub(crate) fn make(
     names: &[String],
     progress: &dyn Progress,
 ) -> Result<Vec<Packed>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let label = format!("Building {} Lambda functions", names.len());
     step(progress, &label, || {
         let binaries = build(toolchain, names, progress)?;

@@ -137,6 +137,7 @@ impl Launch<'_> {
     fn command(&self, folder: &Path, port: u16, endpoint: &str) -> Command {
         let alive = alive_file(folder);
         let mut options = vec![
+            OsStr::new("--at-once"),
             OsStr::new("--alive"),
             alive.as_os_str(),
             OsStr::new("--remove"),
@@ -158,6 +159,7 @@ impl Launch<'_> {
             }))
             .env("HOME", folder)
             .env("TMPDIR", folder.join("tmp"))
+            .env("STATE_DIR", folder.join("tmp"))
             .env("PYTHONUNBUFFERED", "1")
             .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
             .env("GATEWAY_PORT", port.to_string())

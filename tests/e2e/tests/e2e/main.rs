@@ -7,5 +7,6 @@
 
 mod backup;
 mod bad_input;
+mod every_state;
 mod failures;
 mod hostile;

@@ -1,0 +1,146 @@
+//! Documents, sample events and house rules against the code.
+
+use std::fs;
+use std::path::Path;
+
+use backup_domain::limits::{KEY_BYTES_MAX, STATE_PAYLOAD_BYTES_MAX};
+use backup_domain::{ErrorName, event, policy};
+use serde_json::Value;
+
+use crate::{read, root};
+
+#[test]
+fn every_error_has_a_section_in_the_documentation() {
+    let documentation = read("docs/errors.md");
+    for name in ErrorName::ALL {
+        assert!(
+            documentation.contains(&format!("## {name}\n")),
+            "docs/errors.md has no section {name}"
+        );
+    }
+    for heading in documentation
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+    {
+        assert!(
+            heading.parse::<ErrorName>().is_ok(),
+            "nobody raises {heading}"
+        );
+    }
+}
+
+#[test]
+fn every_sample_event_is_what_its_name_says() {
+    let watched = vec!["amzn-s3-demo-source".to_owned()];
+    let index = read("events/README.md");
+    for entry in fs::read_dir(root().join("events")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_none_or(|kind| kind != "json") {
+            continue;
+        }
+        let event: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let event = event.get("event").cloned().unwrap_or(event);
+        let readable = event::parse(&event, &watched);
+        assert_eq!(
+            readable.is_err(),
+            name.starts_with("malformed-"),
+            "{name}: {readable:?}"
+        );
+        assert!(
+            index.contains(&name) || name.starts_with("malformed-"),
+            "{name} is not in events/README.md"
+        );
+    }
+}
+
+/// The default policy of the template is one that the functions take.
+#[test]
+fn the_default_policy_is_valid() {
+    let template = read("template.yaml");
+    let document = template
+        .split("- '{\"version\":1")
+        .nth(1)
+        .unwrap()
+        .split('\'')
+        .next()
+        .unwrap();
+    let document = format!("{{\"version\":1{document}")
+        .replace("${Bucket}", "backup")
+        .replace("${Region}", "eu-west-1");
+    let policy = policy::parse(&document, &["source".to_owned()]).unwrap();
+    let everything = policy.choose(policy::Facts {
+        key: "any/key",
+        size: 0,
+        headed: None,
+    });
+    assert!(matches!(everything, policy::Choice::Rule(_)));
+}
+
+/// The policies in the README are ones that the functions take.
+#[test]
+fn the_policies_of_the_readme_are_valid() {
+    let readme = read("README.md");
+    let mut seen = 0;
+    for block in readme
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+    {
+        policy::parse(block, &["source".to_owned()]).unwrap();
+        seen += 1;
+    }
+    assert!(seen >= 1);
+}
+
+/// The longest key, escaped at its worst, with as many destinations as a policy holds.
+#[test]
+fn payloads_stay_far_below_the_limit() {
+    let escaped = KEY_BYTES_MAX * 6;
+    let destination = 2 * escaped + 4096;
+    // 8 KiB of policy name fewer than 100 destinations; the Map hands back one outcome each.
+    assert!(escaped + 4096 + 10 * destination < STATE_PAYLOAD_BYTES_MAX);
+}
+
+/// House rules that a machine can check.
+#[test]
+fn files_are_short_and_the_domain_knows_no_sdk() {
+    fn walk(folder: &Path, look: &mut dyn FnMut(&Path)) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, look);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                look(&path);
+            }
+        }
+    }
+    for folder in ["functions", "tests"] {
+        walk(&root().join(folder), &mut |path| {
+            let lines = fs::read_to_string(path).unwrap().lines().count();
+            assert!(lines <= 400, "{} has {lines} lines", path.display());
+            if path.ends_with("src/main.rs") && path.starts_with(root().join("functions")) {
+                assert!(lines <= 45, "{} has {lines} lines", path.display());
+            }
+        });
+    }
+    assert!(
+        !read("functions/domain/Cargo.toml").contains("aws"),
+        "the domain knows no AWS crate"
+    );
+}
+
+/// The template as SAM and cfn-lint read it.
+#[test]
+fn sam_and_cfn_lint_accept_the_template() {
+    let toolchain = backup_stack::Toolchain::ensure(&backup_stack::Silent).unwrap();
+    let sam = toolchain.layout().local().join("venv/sam/bin/sam");
+    let output = std::process::Command::new(sam)
+        .args(["validate", "--lint", "--region", "us-east-1", "--template"])
+        .arg(root().join("template.yaml"))
+        .env("SAM_CLI_TELEMETRY", "0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}

@@ -1,0 +1,157 @@
+//! Questions to the deployed backup, and what only a test may do to it.
+
+use std::fmt::Write;
+use std::sync::PoisonError;
+
+use backup_stack::{Object, Service};
+use serde_json::{Value, json};
+
+use crate::World;
+
+impl World {
+    /// Sets an option of the local stack, such as `stepfunctions._sfn_mock_config`.
+    pub fn configure(&self, option: &str, value: &Value) {
+        let url = format!("{}/_ministack/config", self.cloud.endpoint());
+        let mut answer = ureq::post(url)
+            .send(json!({option: value}).to_string())
+            .expect("an answer");
+        let applied = answer.body_mut().read_to_string().expect("text");
+        assert!(applied.contains(option), "{applied}");
+    }
+
+    /// Takes all points of a key out of the catalog, as if it had never been backed up.
+    pub fn forget(&self, key: &str) {
+        for point in self.points(key) {
+            let delete = json!({"TableName": self.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
+            self.cloud
+                .json(Service::DynamoDb, "DeleteItem", &delete)
+                .expect("it is forgotten");
+        }
+    }
+
+    /// Calls one function as the state machine would.
+    pub fn invoke(&self, function: &str, payload: &Value) -> Value {
+        let arn = self.definition.split('"').find(|text| {
+            text.contains(":function:") && text.contains(&format!("{function}Function"))
+        });
+        let name = arn
+            .and_then(|arn| arn.rsplit(':').next())
+            .expect("the function is in the definition");
+        let url = format!(
+            "{}/2015-03-31/functions/{name}/invocations",
+            self.cloud.endpoint()
+        );
+        let mut answer = ureq::post(url)
+            .send(payload.to_string())
+            .expect("an answer");
+        serde_json::from_str(&answer.body_mut().read_to_string().expect("text")).expect("JSON")
+    }
+
+    /// The JSON lines that a function has logged.
+    pub fn logged(&self, folder: &str) -> Vec<Value> {
+        let filter =
+            json!({"logGroupName": format!("/aws/lambda/{}-{folder}", backup_stack::STACK_NAME)});
+        let mut answer = ureq::post(self.cloud.endpoint())
+            .header("x-amz-target", "Logs_20140328.FilterLogEvents")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/logs/aws4_request, SignedHeaders=host, Signature=0")
+            .send(filter.to_string())
+            .expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let events = answer["events"].as_array().cloned().unwrap_or_default();
+        let lines = events.iter().filter_map(|event| event["message"].as_str());
+        // The platform's own lines about an invocation are plain text here.
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Version ids of exactly this key, the newest first.
+    pub fn versions(&self, bucket: &str, key: &str) -> Vec<String> {
+        let prefix = key.bytes().fold(String::new(), |mut encoded, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+            encoded
+        });
+        let url = format!(
+            "{}/{bucket}?versions&prefix={prefix}",
+            self.cloud.endpoint()
+        );
+        let mut answer = ureq::get(url).call().expect("a listing");
+        let text = answer.body_mut().read_to_string().expect("text");
+        let versions = text.split("<Version>").skip(1);
+        versions
+            .filter_map(|version| {
+                version
+                    .split("<VersionId>")
+                    .nth(1)?
+                    .split('<')
+                    .next()
+                    .map(str::to_owned)
+            })
+            .collect()
+    }
+
+    /// The object at the destination.
+    pub fn copy_of(&self, key: &str) -> Object {
+        self.cloud
+            .get_object(self.backup(), key, None)
+            .expect("there is a copy")
+    }
+
+    /// The catalog's items of a key.
+    pub fn points(&self, key: &str) -> Vec<Value> {
+        let query = json!({
+            "TableName": self.outputs["CatalogTable"],
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": format!("{}/{key}", self.source())}},
+        });
+        let answer = self
+            .cloud
+            .json(Service::DynamoDb, "Query", &query)
+            .expect("an answer");
+        answer["Items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Parked messages whose body contains `needle`, with their attributes.
+    pub fn parked(&self, needle: &str) -> Vec<Value> {
+        self.messages(&self.outputs["DeadLetterQueueUrl"], needle)
+    }
+
+    /// Notifications whose text contains `needle`, as SNS hands them to a queue.
+    pub fn told(&self, needle: &str) -> Vec<Value> {
+        self.messages(&self.inbox, needle)
+    }
+
+    /// Takes all that waits off the queue and keeps it, so that parallel tests hide nothing from
+    /// each other.
+    fn messages(&self, queue: &str, needle: &str) -> Vec<Value> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = taken.entry(queue.to_owned()).or_default();
+        loop {
+            let receive = json!({"QueueUrl": queue, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]});
+            let answer = self
+                .cloud
+                .json(Service::Sqs, "ReceiveMessage", &receive)
+                .expect("an answer");
+            let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+            if messages.is_empty() {
+                break;
+            }
+            for message in messages {
+                let delete = json!({"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"]});
+                self.cloud
+                    .json(Service::Sqs, "DeleteMessage", &delete)
+                    .expect("it is taken off");
+                kept.push(message);
+            }
+        }
+        let has = |message: &&Value| {
+            message["Body"]
+                .as_str()
+                .is_some_and(|body| body.contains(needle))
+        };
+        kept.iter().filter(has).cloned().collect()
+    }
+}

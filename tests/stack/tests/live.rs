@@ -1,0 +1,194 @@
+//! The local stack itself, with small templates that need no Lambda functions.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails where it should"
+)]
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use backup_stack::{Error, Layout, Options, Service, Stack};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// `Fails` makes the second resource one that cannot be created.
+const TEMPLATE: &str = "\
+AWSTemplateFormatVersion: '2010-09-09'
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Text: {Type: String, Default: none}
+  Other: {Type: String, Default: unchanged}
+  Fails: {Type: String, Default: 'no'}
+Conditions:
+  Fails: !Equals [!Ref Fails, 'yes']
+Resources:
+  Kept: {Type: AWS::SSM::Parameter, Properties: {Name: /kept, Type: String, Value: !Ref Text}}
+  Impossible:
+    Type: AWS::Lambda::Function
+    Condition: Fails
+    Properties:
+      Runtime: provided.al2023
+      Handler: bootstrap
+      Role: arn:aws:iam::000000000000:role/none
+      Code: {S3Bucket: no-such-bucket, S3Key: no-such-key}
+Outputs:
+  Text: {Value: !Ref Text}
+  Other: {Value: !Ref Other}
+";
+
+fn start() -> (Stack, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("template.yaml");
+    fs::write(&template, TEMPLATE).unwrap();
+    let stack = Stack::start(Options {
+        template: Some(template),
+        ..Options::default()
+    });
+    (stack.unwrap(), folder)
+}
+
+#[test]
+fn parameters_arrive_byte_for_byte() {
+    let (stack, _folder) = start();
+    let policy = json!({"version": 1, "rules": [{"name": "it's \"all\"", "match": ["**", "a b"]}]});
+    for text in [
+        "plain",
+        "two  spaces \\ and a trailing backslash \\",
+        "'wrapped in quotes'",
+        "\"wrapped in \\\"others\\\"\"",
+        "Other=taken Fails=yes ParameterKey=Fails,ParameterValue=yes",
+        "file:///etc/hostname",
+        "tab\tnext line\r\nand é🦀 \u{85}\u{2028}\n",
+        "${AWS::Region} !Ref x #: - {% $x %}",
+        &serde_json::to_string_pretty(&policy).unwrap(),
+    ] {
+        stack.deploy(&[("Text", text)]).unwrap();
+        let input = json!({"Name": "/kept"});
+        let answer = stack.cloud().json(Service::Ssm, "GetParameter", &input);
+        assert_eq!(answer.unwrap()["Parameter"]["Value"], text);
+    }
+}
+
+#[test]
+fn failed_deployment_names_its_resource_and_can_be_mended() {
+    let (stack, _folder) = start();
+    let error = stack.deploy(&[("Fails", "yes")]).unwrap_err();
+    let Error::DeployFailed { lines, log } = &error else {
+        panic!("{error}");
+    };
+    assert!(
+        lines.contains("Impossible (AWS::Lambda::Function)"),
+        "{lines}"
+    );
+    assert!(log.exists());
+
+    let outputs = stack.deploy(&[("Text", "mended")]).unwrap();
+    assert_eq!(outputs["Text"], "mended");
+}
+
+#[test]
+fn unchanged_template_is_not_deployed_again() {
+    let (stack, folder) = start();
+    stack.deploy(&[("Text", "once")]).unwrap();
+    let begun = Instant::now();
+    let outputs = stack.deploy(&[("Text", "once")]).unwrap();
+    assert_eq!(outputs["Text"], "once");
+    // `sam deploy` alone takes longer than this to begin.
+    assert!(begun.elapsed() < Duration::from_millis(500));
+
+    let changed = TEMPLATE.replace("Value: !Ref Other", "Value: changed");
+    fs::write(folder.path().join("template.yaml"), changed).unwrap();
+    let outputs = stack.deploy(&[("Text", "once")]).unwrap();
+    assert_eq!(outputs["Other"], "changed");
+}
+
+#[test]
+fn misspelt_parameter_is_refused() {
+    let (stack, _folder) = start();
+    let error = stack.deploy(&[("Txet", "x")]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the template has no parameter `Txet`; it has Text, Other, Fails"
+    );
+}
+
+#[test]
+fn stacks_run_side_by_side_and_stop_alone() {
+    let ((one, _), (other, _)) = (start(), start());
+    one.cloud().create_bucket("only-here").unwrap();
+    let bucket_elsewhere = other.cloud().put_object("only-here", "k", b"v", &[]);
+    assert!(bucket_elsewhere.is_err());
+
+    let gone = one.endpoint().to_owned();
+    one.stop().unwrap();
+    assert!(!listens(&gone));
+    other.cloud().create_bucket("still-there").unwrap();
+}
+
+#[test]
+fn taken_port_is_told() {
+    let (stack, _folder) = start();
+    let port = stack
+        .endpoint()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let error = Stack::start(Options {
+        port: Some(port),
+        ..Options::default()
+    });
+    assert!(matches!(error.unwrap_err(), Error::PortTaken { port: taken } if taken == port));
+}
+
+/// A killed process cannot clean up, so others must. The holder is this very test program.
+#[test]
+fn nothing_outlives_a_killed_holder() {
+    let mut holder = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "holder", "--ignored", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    let endpoint = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("endpoint ").map(String::from))
+        .unwrap();
+    assert!(listens(&endpoint));
+
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let run = run_folder(holder.id());
+    let begun = Instant::now();
+    while listens(&endpoint) || run.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{endpoint}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+#[ignore = "part of nothing_outlives_a_killed_holder"]
+fn holder() {
+    let (stack, _folder) = start();
+    println!("endpoint {}", stack.endpoint());
+    std::io::stdout().flush().unwrap();
+    thread::sleep(Duration::from_mins(1));
+}
+
+fn run_folder(process: u32) -> PathBuf {
+    Layout::of_workspace()
+        .local()
+        .join(format!("run/{process}-1"))
+}
+
+fn listens(endpoint: &str) -> bool {
+    TcpStream::connect(endpoint.trim_start_matches("http://")).is_ok()
+}
