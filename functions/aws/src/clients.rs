@@ -16,6 +16,13 @@ const CALL: Duration = Duration::from_secs(25);
 /// Longest wait for one answer.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
+/// Client of S3, in one region.
+pub type S3 = aws_sdk_s3::Client;
+/// Client of Step Functions.
+pub type StepFunctions = aws_sdk_sfn::Client;
+/// Client of SNS.
+pub type Sns = aws_sdk_sns::Client;
+
 /// A setting that is missing or unreadable; the function cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {name} {problem}: deploy the template again")]

@@ -10,6 +10,6 @@ pub mod serve;
 pub mod topic;
 
 pub use backup_domain::ErrorName;
-pub use clients::{Clients, Settings};
+pub use clients::{Clients, S3, Settings, Sns, StepFunctions};
 pub use failure::{ApiError, Failure};
 pub use serve::{Context, Error, serve};

@@ -2,7 +2,7 @@
 
 use backup_aws::s3::head::{Found, Version, head};
 use backup_aws::s3::{copy as request, versions};
-use backup_aws::{ApiError, Clients, Failure};
+use backup_aws::{ApiError, Clients, Failure, S3};
 use backup_domain::copy::{CopyError, Headed, Plan, plan};
 use backup_domain::key::destination_key;
 use backup_domain::task::{Copied, CopyOutcome, CopyTask};
@@ -79,7 +79,7 @@ fn source_version(task: &CopyTask) -> Version<'_> {
 }
 
 /// A 403 from CopyObject does not name its side: reading one byte of the source decides.
-async fn denied(source: &aws_sdk_s3::Client, task: &CopyTask, api: &ApiError) -> Failure {
+async fn denied(source: &S3, task: &CopyTask, api: &ApiError) -> Failure {
     match request::can_read(source, source_version(task)).await {
         Ok(()) => api.at_destination(
             &task.target.destination.bucket,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::error::{ErrorName, Named};
 use crate::evidence::CRC64NVME;
+use crate::evidence::Facts;
 use crate::limits::COPY_OBJECT_BYTES_MAX;
 use crate::policy::Archived;
-use crate::task::{CopyOutcome, CopyTask, Facts};
+use crate::task::{CopyOutcome, CopyTask};
 use crate::{SourceObject, key, marker};
 
 /// A source version as its HEAD shows it.

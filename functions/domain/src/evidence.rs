@@ -1,9 +1,10 @@
 //! Whether a copy is proven, and by what: the weakest evidence that still proves it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorName, Named};
-use crate::task::Facts;
 
 /// The algorithm that reading computes, and that combines over ranges.
 pub const CRC64NVME: &str = "CRC64NVME";
@@ -31,6 +32,25 @@ pub enum Kind {
     Etag,
     /// Content was read and its CRC64NVME compared.
     Read,
+}
+
+/// What a HEAD shows of one side, as far as evidence needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// Size in bytes.
+    pub size: u64,
+    /// ETag without quotes.
+    pub etag: String,
+    /// Server-side encryption as the header names it; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// Full-object checksums by algorithm (`CRC64NVME`), base64 as S3 gives them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checksums: BTreeMap<String, String>,
+    /// Storage class.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub storage_class: String,
 }
 
 /// What to do about a copy.
@@ -152,8 +172,6 @@ fn mismatch(what: &str, source: &str, copy: &str) -> Mismatch {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     const MD5: &str = "b1946ac92492d2347c6235b4d2611184";

@@ -1,11 +1,9 @@
 //! What passes between the states: ids, sizes and facts, never content or lists that grow.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Facts};
 use crate::object::SourceObject;
 use crate::policy::{Archived, Destination, NotifyLevel};
 
@@ -142,25 +140,6 @@ pub enum CopyOutcome {
     Superseded,
     /// Not to be copied: a backup's own copy, or archived under a rule that skips those.
     Skipped,
-}
-
-/// What a HEAD shows of one side, as far as evidence needs it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Facts {
-    /// Size in bytes.
-    pub size: u64,
-    /// ETag without quotes.
-    pub etag: String,
-    /// Server-side encryption as the header names it; absent for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption: Option<String>,
-    /// Full-object checksums by algorithm (`CRC64NVME`), base64 as S3 gives them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub checksums: BTreeMap<String, String>,
-    /// Storage class.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub storage_class: String,
 }
 
 /// Input of Verify.

@@ -3,7 +3,7 @@
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::{head, versions};
-use backup_aws::{ApiError, Clients, Failure, executions};
+use backup_aws::{ApiError, Clients, Failure, StepFunctions, executions};
 use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, partition_key, sort_key};
 use backup_domain::lease::{Claim, Held, claim};
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule, Verify};
@@ -18,7 +18,7 @@ use tracing::info;
 pub struct Filter {
     pub policy: PolicyStore,
     pub catalog: Catalog,
-    pub executions: aws_sdk_sfn::Client,
+    pub executions: StepFunctions,
     pub clients: Clients,
     pub lease_seconds: i64,
 }

@@ -1,6 +1,6 @@
 //! What Notify does with the outcomes of one execution.
 
-use backup_aws::{ErrorName, Failure, topic};
+use backup_aws::{ErrorName, Failure, Sns, topic};
 use backup_domain::event;
 use backup_domain::message::{Story, compose, has_failed};
 use backup_domain::policy::NotifyLevel;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// The function's client and settings.
 pub struct Notify {
-    pub client: aws_sdk_sns::Client,
+    pub client: Sns,
     pub topic: String,
     pub region: String,
 }

@@ -2,9 +2,9 @@
 
 use backup_aws::s3::head::{Found, Version, head};
 use backup_aws::s3::{copy, read};
-use backup_aws::{ApiError, Clients, ErrorName, Failure};
-use backup_domain::evidence::{Evidence, Mismatch, Weighed, compare_read, weigh};
-use backup_domain::task::{Facts, Verified, VerifyTask};
+use backup_aws::{ApiError, Clients, ErrorName, Failure, S3};
+use backup_domain::evidence::{Evidence, Facts, Mismatch, Weighed, compare_read, weigh};
+use backup_domain::task::{Verified, VerifyTask};
 use jiff::Timestamp;
 use tracing::error;
 
@@ -88,12 +88,7 @@ async fn read_source(
 }
 
 /// A copy that differs counts as none: it is tagged, never deleted.
-async fn refuse(
-    s3: &aws_sdk_s3::Client,
-    task: &VerifyTask,
-    version_id: &str,
-    mismatch: Mismatch,
-) -> Failure {
+async fn refuse(s3: &S3, task: &VerifyTask, version_id: &str, mismatch: Mismatch) -> Failure {
     let bucket = &task.target.destination.bucket;
     if let Err(api) = copy::tag_bad(s3, bucket, &task.target.key, version_id).await {
         // The failure below stands either way; the tag only spares the next reader a comparison.

@@ -18,35 +18,34 @@ use backup_stack::{Error, Layout, Options, Service, Stack};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// `Fails` makes the second resource one that cannot be created.
+/// `Fails` makes the second resource one that cannot be created: its name is taken.
 const TEMPLATE: &str = "\
 AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
 Parameters:
   Text: {Type: String, Default: none}
-  Other: {Type: String, Default: unchanged}
   Fails: {Type: String, Default: 'no'}
 Conditions:
   Fails: !Equals [!Ref Fails, 'yes']
 Resources:
-  Kept: {Type: AWS::SSM::Parameter, Properties: {Name: /kept, Type: String, Value: !Ref Text}}
+  First: {Type: AWS::SSM::Parameter, Properties: {Name: /first, Type: String, Value: !Ref Text}}
   Impossible:
-    Type: AWS::Lambda::Function
+    Type: AWS::SSM::Parameter
     Condition: Fails
-    Properties:
-      Runtime: provided.al2023
-      Handler: bootstrap
-      Role: arn:aws:iam::000000000000:role/none
-      Code: {S3Bucket: no-such-bucket, S3Key: no-such-key}
+    DependsOn: First
+    Properties: {Name: /first, Type: String, Value: x}
 Outputs:
   Text: {Value: !Ref Text}
-  Other: {Value: !Ref Other}
 ";
 
 fn start() -> (Stack, TempDir) {
+    start_with(TEMPLATE)
+}
+
+fn start_with(text: &str) -> (Stack, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let template = folder.path().join("template.yaml");
-    fs::write(&template, TEMPLATE).unwrap();
+    fs::write(&template, text).unwrap();
     let stack = Stack::start(Options {
         template: Some(template),
         ..Options::default()
@@ -56,24 +55,49 @@ fn start() -> (Stack, TempDir) {
 
 #[test]
 fn parameters_arrive_byte_for_byte() {
-    let (stack, _folder) = start();
     let policy = json!({"version": 1, "rules": [{"name": "it's \"all\"", "match": ["**", "a b"]}]});
-    for text in [
+    let texts = [
         "plain",
         "two  spaces \\ and a trailing backslash \\",
         "'wrapped in quotes'",
         "\"wrapped in \\\"others\\\"\"",
-        "Other=taken Fails=yes ParameterKey=Fails,ParameterValue=yes",
+        "P0=taken ParameterKey=P0,ParameterValue=taken",
         "file:///etc/hostname",
         "tab\tnext line\r\nand é🦀 \u{85}\u{2028}\n",
         "${AWS::Region} !Ref x #: - {% $x %}",
         &serde_json::to_string_pretty(&policy).unwrap(),
-    ] {
-        stack.deploy(&[("Text", text)]).unwrap();
-        let input = json!({"Name": "/kept"});
+    ];
+    let names: Vec<_> = (0..texts.len()).map(|at| format!("P{at}")).collect();
+    let (stack, _folder) = start_with(&template_of(&names));
+    let parameters: Vec<_> = names.iter().map(String::as_str).zip(texts).collect();
+    stack.deploy(&parameters).unwrap();
+    for (name, text) in parameters {
+        let input = json!({"Name": format!("/{name}")});
         let answer = stack.cloud().json(Service::Ssm, "GetParameter", &input);
         assert_eq!(answer.unwrap()["Parameter"]["Value"], text);
     }
+}
+
+/// A template that keeps each of these parameters in one of the Parameter Store.
+fn template_of(names: &[String]) -> String {
+    let resource = |name: &String| {
+        let properties = json!({"Name": format!("/{name}"), "Type": "String",
+            "Value": {"Ref": name}});
+        (
+            name.clone(),
+            json!({"Type": "AWS::SSM::Parameter", "Properties": properties}),
+        )
+    };
+    let resources: serde_json::Map<_, _> = names.iter().map(resource).collect();
+    let mut template = String::from("Transform: AWS::Serverless-2016-10-31\nParameters:\n");
+    for name in names {
+        template.push_str(&["  ", name, ": {Type: String}\n"].concat());
+    }
+    template
+        + &json!(resources)
+            .to_string()
+            .replacen('{', "Resources: {", 1)
+        + "\n"
 }
 
 #[test]
@@ -84,7 +108,7 @@ fn failed_deployment_names_its_resource_and_can_be_mended() {
         panic!("{error}");
     };
     assert!(
-        lines.contains("Impossible (AWS::Lambda::Function)"),
+        lines.contains("Impossible (AWS::SSM::Parameter)"),
         "{lines}"
     );
     assert!(log.exists());
@@ -103,10 +127,15 @@ fn unchanged_template_is_not_deployed_again() {
     // `sam deploy` alone takes longer than this to begin.
     assert!(begun.elapsed() < Duration::from_millis(500));
 
-    let changed = TEMPLATE.replace("Value: !Ref Other", "Value: changed");
+    let changed = TEMPLATE.replace(
+        "Name: /first, Type: String, Value: !Ref Text",
+        "Name: /second, Type: String, Value: x",
+    );
     fs::write(folder.path().join("template.yaml"), changed).unwrap();
-    let outputs = stack.deploy(&[("Text", "once")]).unwrap();
-    assert_eq!(outputs["Other"], "changed");
+    stack.deploy(&[("Text", "once")]).unwrap();
+    let input = json!({"Name": "/second"});
+    let answer = stack.cloud().json(Service::Ssm, "GetParameter", &input);
+    assert_eq!(answer.unwrap()["Parameter"]["Value"], "x");
 }
 
 #[test]
@@ -115,7 +144,7 @@ fn misspelt_parameter_is_refused() {
     let error = stack.deploy(&[("Txet", "x")]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the template has no parameter `Txet`; it has Text, Other, Fails"
+        "the template has no parameter `Txet`; it has Text, Fails"
     );
 }
 

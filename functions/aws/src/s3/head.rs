@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, ChecksumType, StorageClass};
 use backup_domain::copy::{ContentHeaders, Headed, content_encoding};
-use backup_domain::task::Facts;
+use backup_domain::evidence::Facts;
 use jiff::Timestamp;
 
 use crate::ApiError;
