@@ -13,7 +13,10 @@ pub fn run() -> Result<()> {
             kept.stop(&layout)?;
             "The local stack is stopped."
         }
-        None => "No local stack runs; there is nothing to stop.",
+        None => {
+            Kept::forget(&layout)?;
+            "No local stack runs; there is nothing to stop."
+        }
     };
     writeln!(stdout(), "{message}")?;
     Ok(())

@@ -41,12 +41,16 @@ impl Progress for Spinner {
     }
 
     fn detail(&self, line: &str) {
+        if let Some(bar) = &*self.bar() {
+            let line = printable(line);
+            bar.set_message(style(line).dim().for_stderr().to_string());
+        }
+    }
+
+    fn waiting(&self, reason: &str) {
         match &*self.bar() {
-            Some(bar) => {
-                let line = printable(line);
-                bar.set_message(style(line).dim().for_stderr().to_string());
-            }
-            None => eprintln!("{}", printable(line)),
+            Some(bar) => bar.println(reason),
+            None => eprintln!("{reason} ..."),
         }
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn deploy(stack: &Stack, parameters: Outputs) -> Result<Outputs> {
     let progress = &*stack.options.progress;
     // One deployment at a time in a workspace: they share the binaries.
     let _lock = Lock::hold(&layout.lock("deploy"), || {
-        progress.detail("waiting for another process that deploys");
+        progress.waiting("Waiting for another process that deploys");
     })?;
     let packed = functions::make(&stack.toolchain, &names, progress)?;
     let deployment = Deployment::prepare(stack, &text, &packed, parameters)?;

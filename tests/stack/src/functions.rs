@@ -73,7 +73,7 @@ fn build(toolchain: &Toolchain, names: &[String], progress: &dyn Progress) -> Re
         if let Some(what) = line.trim_start().strip_prefix("Compiling ") {
             progress.detail(what.split(" (").next().unwrap_or(what));
         } else if line.contains("waiting for file lock") {
-            progress.detail("waiting for another cargo");
+            progress.waiting("Waiting for another cargo");
         }
     })?;
     if !finished.success {

@@ -127,7 +127,7 @@ impl Kept {
         now.saturating_sub(Duration::from_secs(self.started_at))
     }
 
-    /// Ends the stack and all it started, and removes the files that lead to it.
+    /// Ends the stack and all it started, and forgets it.
     pub fn stop(self, layout: &Layout) -> Result<()> {
         let alive = alive_file(&layout.runs().join(NAME));
         // The lock on `alive` is held, so the process is the leash and not a stranger.
@@ -140,6 +140,11 @@ impl Kept {
             }
             thread::sleep(POLL);
         }
+        Self::forget(layout)
+    }
+
+    /// Removes the files that lead to a kept stack; of use alone when its leash was killed.
+    pub fn forget(layout: &Layout) -> Result<()> {
         for file in [layout.kept_file(), layout.env_file()] {
             if file.exists() {
                 fs::remove_file(&file).map_err(Error::file("removed", &file))?;

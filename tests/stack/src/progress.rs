@@ -8,6 +8,8 @@ pub trait Progress: Send + Sync {
     fn begin(&self, _step: &str) {}
     /// What the running step is busy with; may come often.
     fn detail(&self, _line: &str) {}
+    /// Nothing goes on before another process is done with something.
+    fn waiting(&self, _reason: &str) {}
     /// The running step is done; `result` says what there is now.
     fn done(&self, _result: &str, _took: Duration) {}
     /// The running step has failed; the error itself goes to the caller.
@@ -27,6 +29,10 @@ pub struct PlainLines;
 impl Progress for PlainLines {
     fn begin(&self, step: &str) {
         eprintln!("{step} ...");
+    }
+
+    fn waiting(&self, reason: &str) {
+        eprintln!("{reason} ...");
     }
 
     fn done(&self, result: &str, took: Duration) {

@@ -106,8 +106,8 @@ impl Stack {
     fn start_kept(toolchain: Toolchain, options: Options) -> Result<Self> {
         let layout = toolchain.layout();
         let _lock = Lock::hold(&layout.lock("kept"), || {
-            let line = "waiting for another `cargo local up`";
-            options.progress.detail(line);
+            let reason = "Waiting for another process that starts the stack";
+            options.progress.waiting(reason);
         })?;
         let kept = match Kept::find(layout)? {
             Some(kept) => kept,

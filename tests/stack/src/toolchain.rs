@@ -28,7 +28,7 @@ impl Toolchain {
             return Ok(Self { layout, stack, sam });
         }
         let _lock = Lock::hold(&layout.lock("venv"), || {
-            progress.detail("waiting for another process that installs the Python packages");
+            progress.waiting("Waiting for another process that installs the Python packages");
         })?;
         let stack = ensure_venv(&layout, "stack", progress)?;
         let sam = ensure_venv(&layout, "sam", progress)?;
