@@ -8,15 +8,12 @@ use crate::failure::Result;
 
 pub fn run() -> Result<()> {
     let layout = Layout::of_workspace();
-    let message = match Kept::find(&layout)? {
-        Some(kept) => {
-            kept.stop(&layout)?;
-            "The local stack is stopped."
-        }
-        None => {
-            Kept::forget(&layout)?;
-            "No local stack runs; there is nothing to stop."
-        }
+    let message = if let Some(kept) = Kept::find(&layout)? {
+        kept.stop(&layout)?;
+        "The local stack is stopped."
+    } else {
+        Kept::forget(&layout)?;
+        "No local stack runs; there is nothing to stop."
     };
     writeln!(stdout(), "{message}")?;
     Ok(())

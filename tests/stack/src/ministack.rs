@@ -113,11 +113,10 @@ impl Launch<'_> {
 
     fn choose_port(&self) -> Result<u16> {
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let usual = self.kept.then(|| bind(USUAL_PORT).ok()).flatten();
-        let listener = match (self.port, usual) {
-            (Some(port), _) => bind(port),
-            (None, Some(listener)) => Ok(listener),
-            (None, None) => bind(0),
+        let listener = match self.port {
+            Some(port) => bind(port),
+            None if self.kept => bind(USUAL_PORT).or_else(|_| bind(0)),
+            None => bind(0),
         };
         let taken = |cause: io::Error| match self.port {
             Some(port) if cause.kind() == io::ErrorKind::AddrInUse => Error::PortTaken { port },
