@@ -34,6 +34,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let stack = Stack::start(Options {
         life: Life::Kept,
         port: arguments.port,
+        // The local Step Functions waits out every retry in full, uncapped: hours for a throttle.
+        wait_scale: Some(0.01),
         progress: progress(),
         ..Options::default()
     })?;
