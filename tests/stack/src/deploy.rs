@@ -150,6 +150,7 @@ impl<'s> Deployment<'s> {
     fn run(&self, progress: &dyn Progress) -> Result<Outputs> {
         self.cloud.create_bucket(ARTIFACTS)?;
         self.remove_failed_stack()?;
+        let failed_before = self.failed_resources().len();
         // Whatever comes of this attempt, the one before does not stand any more.
         let _ = fs::remove_file(self.done_file());
         let log = self.log()?;
@@ -159,7 +160,7 @@ impl<'s> Deployment<'s> {
             }
         })?;
         if !finished.success {
-            return Err(self.failure(&finished, log));
+            return Err(self.failure(&finished, failed_before, log));
         }
         let described = self.cloud.describe_stack(STACK_NAME)?.unwrap_or_default();
         self.check_parameters(&described.parameters, log)?;
@@ -246,15 +247,22 @@ impl<'s> Deployment<'s> {
         Ok(())
     }
 
-    fn failure(&self, finished: &Finished, log: PathBuf) -> Error {
+    /// All failures of resources in the stack's history, the newest first.
+    fn failed_resources(&self) -> Vec<String> {
+        // Without a stack there is no history.
+        self.cloud.failed_resources(STACK_NAME).unwrap_or_default()
+    }
+
+    fn failure(&self, finished: &Finished, failed_before: usize, log: PathBuf) -> Error {
         if tells_full_disk(finished.complaint()) {
             let path = self.folder.clone();
             return Error::DiskFull { path };
         }
-        let mut resources = self.cloud.failed_resources(STACK_NAME).unwrap_or_default();
+        let mut resources = self.failed_resources();
+        resources.truncate(resources.len().saturating_sub(failed_before));
         resources.reverse();
         let lines = if resources.is_empty() {
-            quoted(finished.complaint(), 8)
+            quoted(sam_error(finished.complaint()), 8)
         } else {
             quoted(&resources, 8)
         };
@@ -277,6 +285,12 @@ impl<'s> Deployment<'s> {
             }),
         }
     }
+}
+
+/// What SAM says from its error on; before it come the uploads.
+fn sam_error(talk: &[String]) -> &[String] {
+    let first = talk.iter().position(|line| line.starts_with("Error"));
+    &talk[first.unwrap_or(0)..]
 }
 
 /// Equal but for line ends, which XML does not keep apart in the answer that is compared here.
