@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use console::style;
 
+use crate::say::tell;
+
 pub type Result<T> = std::result::Result<T, Failure>;
 
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +48,16 @@ impl Failure {
         if matches!(self, Self::OutputClosed) {
             return;
         }
-        eprintln!("{} {self}", style("error:").red().bold().for_stderr());
+        tell(format!(
+            "{} {self}",
+            style("error:").red().bold().for_stderr()
+        ));
         let mut cause = match self {
             Self::Stack(error) => error.source(),
             other => other.source(),
         };
         while let Some(error) = cause {
-            eprintln!("  caused by: {error}");
+            tell(format!("  caused by: {error}"));
             cause = error.source();
         }
     }

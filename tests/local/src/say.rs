@@ -1,5 +1,7 @@
 //! Words for people: safe to print whatever an object is called.
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -8,6 +10,11 @@ use console::Term;
 
 /// A table's width where there is no terminal that has one.
 const WIDTH_WITHOUT_TERMINAL: u16 = 132;
+
+/// Says a line to people, on standard error; a closed one is no reason to fail.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// The text with everything escaped that would move a cursor, ring a bell, turn the writing
 /// direction or hide: an object's key may hold any of it.

@@ -7,7 +7,7 @@ use backup_stack::{PlainLines, Progress};
 use console::{Term, style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::say::{duration, printable};
+use crate::say::{duration, printable, tell};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -50,7 +50,7 @@ impl Progress for Spinner {
     fn waiting(&self, reason: &str) {
         match &*self.bar() {
             Some(bar) => bar.println(reason),
-            None => eprintln!("{reason} ..."),
+            None => tell(format!("{reason} ...")),
         }
     }
 
@@ -58,7 +58,7 @@ impl Progress for Spinner {
         self.failed();
         let took = style(duration(took)).dim().for_stderr();
         let mark = style("✔").green().for_stderr();
-        eprintln!("{mark} {result} {took}");
+        tell(format!("{mark} {result} {took}"));
     }
 
     fn failed(&self) {

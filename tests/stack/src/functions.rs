@@ -69,10 +69,12 @@ struct Binary {
 
 fn build(toolchain: &Toolchain, names: &[String], progress: &dyn Progress) -> Result<Vec<Binary>> {
     let log = toolchain.layout.log("build")?;
+    let mut told = false;
     let finished = leash::run(&mut cargo_build(toolchain, names), &log, |line| {
         if let Some(what) = line.trim_start().strip_prefix("Compiling ") {
             progress.detail(what.split(" (").next().unwrap_or(what));
-        } else if line.contains("waiting for file lock") {
+        } else if line.contains("waiting for file lock") && !told {
+            told = true;
             progress.waiting("Waiting for another cargo");
         }
     })?;

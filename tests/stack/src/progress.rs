@@ -1,5 +1,7 @@
 //! How the stack tells what it is doing: a spinner, plain lines or nothing, as its user likes.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// Hears of the steps of starting and deploying, one at a time.
@@ -28,16 +30,21 @@ pub struct PlainLines;
 
 impl Progress for PlainLines {
     fn begin(&self, step: &str) {
-        eprintln!("{step} ...");
+        tell(format_args!("{step} ..."));
     }
 
     fn waiting(&self, reason: &str) {
-        eprintln!("{reason} ...");
+        tell(format_args!("{reason} ..."));
     }
 
     fn done(&self, result: &str, took: Duration) {
-        eprintln!("{result} ({:.1} s)", took.as_secs_f64());
+        tell(format_args!("{result} ({:.1} s)", took.as_secs_f64()));
     }
+}
+
+/// Unlike `eprintln!` this outlives a closed pipe: talk is no reason to fail.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Runs one step and tells `progress` of its begin and end; `work` gives its value and the result

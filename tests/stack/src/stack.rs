@@ -8,10 +8,14 @@ use crate::cloud::Cloud;
 use crate::deploy::{self, Outputs};
 use crate::error::Result;
 use crate::kept::{self, Kept};
+use crate::layout::Layout;
 use crate::lock::Lock;
 use crate::ministack::{Launch, Running, unique_name};
 use crate::progress::{Progress, Silent, step};
 use crate::toolchain::Toolchain;
+
+/// Each takes 2 s where nothing answers; a busy machine may need more than one.
+const HEALTH_ATTEMPTS: usize = 5;
 
 /// How long a stack lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +113,7 @@ impl Stack {
             let reason = "Waiting for another process that starts the stack";
             options.progress.waiting(reason);
         })?;
-        let kept = match Kept::find(layout)? {
+        let kept = match find_healthy(layout)? {
             Some(kept) => kept,
             None => Kept::note(layout, &launch(&toolchain, &options, kept::NAME)?)?,
         };
@@ -180,6 +184,19 @@ impl Drop for Stack {
             }
         }
     }
+}
+
+/// The kept stack if it answers; one that does not is stopped, for nothing else helps it.
+fn find_healthy(layout: &Layout) -> Result<Option<Kept>> {
+    let Some(kept) = Kept::find(layout)? else {
+        return Ok(None);
+    };
+    let cloud = kept.cloud();
+    if (0..HEALTH_ATTEMPTS).any(|_| cloud.health().is_some()) {
+        return Ok(Some(kept));
+    }
+    kept.stop(layout)?;
+    Ok(None)
 }
 
 fn launch(toolchain: &Toolchain, options: &Options, name: &str) -> Result<Running> {

@@ -14,6 +14,7 @@ use console::style;
 use serde_json::json;
 
 use crate::failure::{Failure, Result};
+use crate::say::tell;
 use crate::spinner::progress;
 
 /// What the demo needs of the deployed template.
@@ -54,7 +55,7 @@ pub fn run() -> Result<()> {
     put_policy(&cloud, &deployed)?;
 
     let objects = objects::all();
-    eprintln!("\nUploading {} objects:", objects.len());
+    tell(format!("\nUploading {} objects:", objects.len()));
     for object in &objects {
         let headers: Vec<_> = object.headers.clone();
         cloud.put_object(&deployed.source, object.key, object.body, &headers)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use console::{Alignment, Term, measure_text_width, pad_str, style};
 use indicatif::{MultiProgress, ProgressBar};
 
-use crate::say::{duration, printable};
+use crate::say::{duration, printable, tell};
 use crate::spinner::spinner_style;
 use crate::steps::Step;
 
@@ -47,7 +47,7 @@ impl View {
                 let done = steps.iter().take_while(|step| step.took.is_some());
                 for step in done.skip(told[index]) {
                     told[index] += 1;
-                    eprintln!("{}: {}", keys[index], text(step));
+                    tell(format!("{}: {}", keys[index], text(step)));
                 }
             }
         }
@@ -69,7 +69,7 @@ impl View {
             }
             Self::Plain { keys, .. } => {
                 let verb = if succeeded { "succeeded" } else { "failed" };
-                eprintln!("{}: {verb}", keys[index]);
+                tell(format!("{}: {verb}", keys[index]));
             }
         }
     }
