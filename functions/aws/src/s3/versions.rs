@@ -44,10 +44,12 @@ pub async fn list(
             .send()
             .await
             .map_err(|error| ApiError::of("ListObjectVersions", &error))?;
+        // The answer says whether it did as it was asked.
+        let encoded = page.encoding_type().is_some();
         let keys: Vec<_> = page
             .versions()
             .iter()
-            .map(|version| listed_key(version.key().unwrap_or_default()))
+            .map(|version| listed_key(version.key().unwrap_or_default(), encoded))
             .collect();
         for (version, name) in page.versions().iter().zip(&keys) {
             if name.as_deref() == Some(object_key) {
@@ -59,14 +61,20 @@ pub async fn list(
         if passed || page.is_truncated() != Some(true) {
             return Ok(found);
         }
-        key_marker = page.next_key_marker().and_then(listed_key);
+        key_marker = page
+            .next_key_marker()
+            .and_then(|marker| listed_key(marker, encoded));
         id_marker = page.next_version_id_marker().map(str::to_owned);
     }
 }
 
 /// Listings write a space as `+` and a plus as `%2B`.
-fn listed_key(encoded: &str) -> Option<String> {
-    key::decode(&encoded.replace('+', " "))
+fn listed_key(key: &str, encoded: bool) -> Option<String> {
+    if encoded {
+        key::decode(&key.replace('+', " "))
+    } else {
+        Some(key.to_owned())
+    }
 }
 
 fn listed(version: &aws_sdk_s3::types::ObjectVersion) -> Option<Listed> {
@@ -117,7 +125,15 @@ pub async fn locate(
     if !versioned {
         return Ok(None);
     }
-    let versions = list(client, &object.bucket, &object.key, Some(&object.account)).await?;
+    let listing = list(client, &object.bucket, &object.key, Some(&object.account)).await;
+    let versions = match listing {
+        // The HEAD did find this content: a listing only tells equal contents apart.
+        Err(problem) if same => {
+            tracing::warn!(problem = %problem.message, "no listing; the latest version is taken");
+            Vec::new()
+        }
+        listing => listing?,
+    };
     let nearest = versions
         .into_iter()
         .filter(|listed| listed.etag == object.etag && listed.size == object.size)

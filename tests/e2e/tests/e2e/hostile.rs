@@ -21,6 +21,7 @@ fn hostile_keys_come_through_byte_for_byte() {
         "\"quoted\"",
         "it's",
         "line\nbreak",
+        "esc\u{1b}[31m",
         "🦀",
         "e\u{301}",
         "é",
