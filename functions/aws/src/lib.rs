@@ -12,4 +12,4 @@ pub mod topic;
 pub use backup_domain::ErrorName;
 pub use clients::{Clients, S3, Settings, Sns, StepFunctions};
 pub use failure::{ApiError, Failure};
-pub use serve::{Context, Error, serve};
+pub use serve::{Error, serve};

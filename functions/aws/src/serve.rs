@@ -15,13 +15,6 @@ use crate::Failure;
 /// What `main` returns when the runtime itself ends.
 pub type Error = lambda_runtime::Error;
 
-/// What one invocation knows besides its task.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// ARN of this function.
-    pub function_arn: String,
-}
-
 /// Serves one handler until the environment is frozen for good.
 ///
 /// A task that cannot be read is `InvalidEvent`; a failure leaves with the object and destination
@@ -33,18 +26,15 @@ pub async fn serve<T, R, F, Fut>(handler: F) -> Result<(), Error>
 where
     T: DeserializeOwned,
     R: Serialize,
-    F: Fn(T, Context) -> Fut,
+    F: Fn(T) -> Fut,
     Fut: Future<Output = Result<R, Failure>>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
-        let LambdaEvent { payload, context } = event;
-        let context = Context {
-            function_arn: context.invoked_function_arn,
-        };
+        let payload = event.payload;
         let place = Place::of(&payload);
         let span = place.span();
         let work = match serde_json::from_value::<T>(payload) {
-            Ok(task) => Ok(handler(task, context)),
+            Ok(task) => Ok(handler(task)),
             Err(problem) => Err(Failure::new(
                 ErrorName::InvalidEvent,
                 format!("the task cannot be read: {problem}"),

@@ -10,5 +10,5 @@ use backup_aws::{Clients, Error, serve};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
-    serve(|task, _| copy::copy(&clients, task)).await
+    serve(|task| copy::copy(&clients, task)).await
 }

@@ -112,9 +112,11 @@ impl Filter {
         let s3 = self.clients.s3(&object.region);
         let bucket = object.bucket.clone();
         let at_source = |api: ApiError| api.at_source(&bucket);
-        if object.pinned_version().is_none() {
-            versions::locate(&s3, object).await.map_err(at_source)?;
-        }
+        let located = if object.pinned_version().is_none() {
+            versions::locate(&s3, object).await.map_err(at_source)?
+        } else {
+            None
+        };
         let pinned = object.pinned_version().map(str::to_owned);
         let version = head::Version {
             bucket: &object.bucket,
@@ -122,9 +124,13 @@ impl Filter {
             version_id: pinned.as_deref(),
             owner: Some(&object.account),
         };
-        let head::Found::Object(found) = head::head(&s3, version).await.map_err(at_source)? else {
-            // Gone: no class, type or tag is left to match; Copy records what became of it.
-            return Ok(Known::default());
+        let found = match located {
+            Some(head) => head,
+            None => match head::head(&s3, version).await.map_err(at_source)? {
+                head::Found::Object(head) => *head,
+                // Gone: it has no class, type or tag left, so no rule that asks for one matches.
+                head::Found::Nothing => return Ok(Known::default()),
+            },
         };
         let tags = if tags {
             head::tags(&s3, version).await.map_err(at_source)?

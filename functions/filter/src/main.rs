@@ -30,5 +30,5 @@ async fn main() -> Result<(), Error> {
         lease_seconds: Settings.parse("LEASE_SECONDS")?,
         clients,
     };
-    serve(|task, _| filter.decide(task)).await
+    serve(|task| filter.decide(task)).await
 }

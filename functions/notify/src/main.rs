@@ -16,5 +16,5 @@ async fn main() -> Result<(), Error> {
         topic: Settings.text("TOPIC_ARN")?,
         region: Settings.text("AWS_REGION")?,
     };
-    serve(|task, _| notify.tell(task)).await
+    serve(|task| notify.tell(task)).await
 }

@@ -11,5 +11,5 @@ use backup_aws::{Clients, Error, Settings, serve};
 async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
     let catalog = Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?);
-    serve(|task, _| failure::record(&catalog, task)).await
+    serve(|task| failure::record(&catalog, task)).await
 }

@@ -12,5 +12,5 @@ use backup_aws::{Clients, Error, Settings, serve};
 async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
     let catalog = Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?);
-    serve(|task, _| record::record(&catalog, task)).await
+    serve(|task| record::record(&catalog, task)).await
 }

@@ -9,5 +9,5 @@ use backup_aws::{Clients, Error, serve};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
-    serve(|task, _| verify::verify(&clients, task)).await
+    serve(|task| verify::verify(&clients, task)).await
 }
