@@ -38,6 +38,7 @@ mod ministack;
 mod parameters;
 mod progress;
 mod python;
+mod seaweed;
 mod stack;
 mod template;
 mod toolchain;
@@ -50,6 +51,7 @@ pub use error::{Error, Result};
 pub use kept::Kept;
 pub use layout::Layout;
 pub use progress::{PlainLines, Progress, Silent};
+pub use seaweed::Seaweed;
 pub use stack::{Life, Options, Stack};
 pub use toolchain::Toolchain;
 
