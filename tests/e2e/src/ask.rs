@@ -1,5 +1,6 @@
 //! Questions to the deployed backup, and what only a test may do to it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::PoisonError;
 
@@ -7,6 +8,11 @@ use backup_stack::{Object, Service};
 use serde_json::{Value, json};
 
 use crate::World;
+
+/// Cause of what [`World::mock`] lets a state throw.
+pub fn planned(state: &str) -> String {
+    format!("planned in {state}")
+}
 
 impl World {
     /// Sets an option of the local stack, such as `stepfunctions._sfn_mock_config`.
@@ -17,6 +23,22 @@ impl World {
             .expect("an answer");
         let applied = answer.body_mut().read_to_string().expect("text");
         assert!(applied.contains(option), "{applied}");
+    }
+
+    /// Plans throws: machine name, case, state, error. Cases add up; a case is started by its name.
+    ///
+    /// A planned throw is repeated at each retry of its state, and says so in its cause.
+    pub fn mock(&self, machine: &str, cases: &[(String, BTreeMap<String, String>)]) {
+        let mut mocked = self.mocked.lock().unwrap_or_else(PoisonError::into_inner);
+        for (case, plan) in cases {
+            for (state, error) in plan {
+                let response = format!("{state} throws {error}");
+                let throw = json!({"Throw": {"Error": error, "Cause": planned(state)}});
+                mocked["MockedResponses"][&response] = json!({"0-999": throw});
+                mocked["StateMachines"][machine]["TestCases"][case][state] = json!(response);
+            }
+        }
+        self.configure("stepfunctions._sfn_mock_config", &mocked);
     }
 
     /// Takes all points of a key out of the catalog, as if it had never been backed up.

@@ -4,5 +4,6 @@ mod ask;
 pub mod proxy;
 pub mod world;
 
+pub use ask::planned;
 pub use proxy::{Fault, Proxy};
 pub use world::{Ended, World};

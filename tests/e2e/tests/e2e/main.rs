@@ -5,8 +5,10 @@
     reason = "a test that unwraps fails where it should"
 )]
 
+mod asl;
 mod backup;
 mod bad_input;
 mod every_state;
+mod every_state_twice;
 mod failures;
 mod hostile;
