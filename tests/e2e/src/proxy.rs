@@ -24,6 +24,31 @@ pub struct Call {
     pub request: String,
 }
 
+impl Call {
+    /// The function that made it, as it names itself in its user agent.
+    pub fn caller(&self) -> Option<&str> {
+        let head = self.request.split("\r\n\r\n").next()?;
+        let name = head.split(" app/").nth(1)?;
+        name.split_whitespace().next()
+    }
+
+    /// Value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let head = self.request.split("\r\n\r\n").next()?;
+        let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+        headers
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+    }
+
+    /// What follows the headers.
+    pub fn body(&self) -> &str {
+        self.request
+            .split_once("\r\n\r\n")
+            .map_or("", |(_, body)| body)
+    }
+}
+
 struct Plan {
     operation: &'static str,
     needle: String,

@@ -128,6 +128,7 @@ impl World {
                 rule("told", &["primary"], json!({"notify": "all"})),
                 rule("two", &["primary", "second"], json!({})),
                 rule("half", &["nowhere", "primary"], json!({})),
+                {"name": "tagged", "match": {"keys": {"include": ["tagged/**"]}, "tags": {"keep": "yes"}}, "destinations": ["primary"]},
                 {"name": "everything", "destinations": ["primary"]},
             ],
         })

@@ -5,6 +5,7 @@
     reason = "a test that unwraps fails where it should"
 )]
 
+mod allowed;
 mod asl;
 mod backup;
 mod bad_input;
