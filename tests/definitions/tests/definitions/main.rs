@@ -6,7 +6,10 @@
 )]
 
 mod documents;
+mod errors;
+mod linters;
 mod machine;
+mod roles;
 
 use std::fs;
 use std::path::{Path, PathBuf};
