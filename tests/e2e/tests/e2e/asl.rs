@@ -43,8 +43,8 @@ impl State {
             .into_iter()
             .flatten()
             .find(|retrier| names(retrier).any(|name| name == error || name == "States.ALL"));
-        let retries = retrier.map_or(0, |retrier| retrier["MaxAttempts"].as_u64().unwrap_or(3));
-        1 + usize::try_from(retries).unwrap()
+        let again = retrier.map_or(0, |retrier| retrier["MaxAttempts"].as_u64().unwrap_or(3));
+        1 + usize::try_from(again).unwrap()
     }
 }
 
@@ -176,22 +176,20 @@ impl Machine {
 
     /// A task that the sample passes, and the error by which it leads to one of `reach`.
     fn thrown_into(&self, reach: &BTreeSet<&str>, sample: &Sample) -> Option<(&str, String)> {
-        let passed = self.states.iter().filter(|(name, state)| {
+        let mut passed = self.states.iter().filter(|(name, state)| {
             state.is_task() && sample.passes.contains(*name) && !reach.contains(name.as_str())
         });
-        passed
-            .filter_map(|(name, state)| {
-                let (errors, _) = state
-                    .caught
-                    .iter()
-                    .find(|(_, to)| reach.contains(to.as_str()))?;
-                let error = match errors.first()?.as_str() {
-                    "States.ALL" => TO_BE_CAUGHT,
-                    named => named,
-                };
-                Some((name.as_str(), error.to_owned()))
-            })
-            .next()
+        passed.find_map(|(name, state)| {
+            let (errors, _) = state
+                .caught
+                .iter()
+                .find(|(_, to)| reach.contains(to.as_str()))?;
+            let error = match errors.first()?.as_str() {
+                "States.ALL" => TO_BE_CAUGHT,
+                named => named,
+            };
+            Some((name.as_str(), error.to_owned()))
+        })
     }
 
     /// The definition with one task run twice: a second state of the same text stands behind it.
