@@ -9,6 +9,7 @@ mod documents;
 mod errors;
 mod linters;
 mod machine;
+mod payload;
 mod roles;
 
 use std::fs;
