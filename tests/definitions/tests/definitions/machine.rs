@@ -211,32 +211,3 @@ fn no_role_may_delete_and_no_action_is_a_wildcard() {
         "log delivery takes no resource"
     );
 }
-
-#[test]
-fn what_holds_data_is_kept_versioned_encrypted_closed_and_tls_only() {
-    let template = read("template.yaml");
-    for bucket in ["SourceBucket", "BackupBucket"] {
-        let block = template
-            .split(&format!("\n  {bucket}:\n"))
-            .nth(1)
-            .unwrap()
-            .split("\n\n")
-            .next()
-            .unwrap();
-        for part in [
-            "DeletionPolicy: Retain",
-            "VersioningConfiguration: { Status: Enabled }",
-            "SSEAlgorithm: AES256",
-            "RestrictPublicBuckets: true",
-            "BlockPublicPolicy: true",
-        ] {
-            assert!(block.contains(part), "{bucket}: {part}");
-        }
-    }
-    assert_eq!(template.matches("aws:SecureTransport").count(), 2);
-    assert_eq!(
-        template.matches("DeletionPolicy: Retain").count(),
-        4,
-        "buckets, catalog, dead letters"
-    );
-}

@@ -11,6 +11,7 @@ mod linters;
 mod machine;
 mod payload;
 mod roles;
+mod storage;
 
 use std::fs;
 use std::path::{Path, PathBuf};
