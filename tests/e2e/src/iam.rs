@@ -198,6 +198,7 @@ fn s3(call: &Call) -> Vec<Permission> {
         "PutObjectTagging" => vec![one(format!("s3:PutObject{own}Tagging"), &on)],
         "ListObjectVersions" => vec![one("s3:ListBucketVersions".to_owned(), &bucket)],
         "ListObjectsV2" => vec![one("s3:ListBucket".to_owned(), &bucket)],
+        "ListMultipartUploads" => vec![one("s3:ListBucketMultipartUploads".to_owned(), &bucket)],
         "ListParts" => vec![one("s3:ListMultipartUploadParts".to_owned(), &on)],
         "AbortMultipartUpload" => vec![one("s3:AbortMultipartUpload".to_owned(), &on)],
         "CreateMultipartUpload" | "CompleteMultipartUpload" => {

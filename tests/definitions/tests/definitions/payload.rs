@@ -176,8 +176,12 @@ fn unrecorded_chars() -> usize {
         .skip(1)
         .map(|rest| rest.split(')').next().unwrap())
         .collect();
-    assert_eq!(said.len(), 2, "in RecordFailure and RejectEvent");
-    assert_eq!(said[0], said[1]);
+    assert!(said.len() >= 2, "in RecordFailure and RejectEvent");
+    assert!(said.iter().all(|chars| *chars == said[0]), "{said:?}");
+    assert!(
+        !machine.contains("? $failure.Cause"),
+        "a cause is kept whole"
+    );
     said[0].parse().unwrap()
 }
 

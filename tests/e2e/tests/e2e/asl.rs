@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backup_e2e::World;
-use serde_json::Value;
+use backup_e2e::{World, planned};
+use serde_json::{Value, json};
 
 /// Raised where a state is only to lead to its catcher: named, and not retried.
 const TO_BE_CAUGHT: &str = "AccessDenied";
@@ -85,35 +85,23 @@ fn collect(scope: &Value, found: &mut BTreeMap<String, State>) {
     }
 }
 
-/// Adds the states that iterations of the Maps among `passed` lead to, at any depth: they leave no
-/// events of their own.
-fn inside(states: &BTreeMap<String, State>, passed: &mut BTreeSet<String>) {
-    let maps = passed
-        .iter()
-        .filter(|name| states[*name].text["Type"] == "Map");
-    let starts = maps.filter_map(|name| inner(&states[name].text)?["StartAt"].as_str());
-    let mut next: Vec<String> = starts.map(str::to_owned).collect();
-    while let Some(name) = next.pop() {
-        next.extend(
-            states[&name]
-                .next
-                .iter()
-                .filter(|to| !passed.contains(*to))
-                .cloned(),
-        );
-        passed.insert(name);
+/// An object whose good execution passes some tasks.
+pub struct Sample {
+    rule: &'static str,
+    pub body: &'static [u8],
+    passes: BTreeSet<String>,
+}
+
+impl Sample {
+    /// A key of its rule in the policy.
+    pub fn key(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.rule)
     }
 }
 
-/// An object whose good execution passes some states.
-pub struct Sample {
-    pub body: &'static [u8],
-    pub passes: BTreeSet<String>,
-}
-
-/// One for each way that a good execution can take: a Task state that none of them leads to fails
-/// the tests, and wants another one here.
-const BODIES: &[&[u8]] = &[b"small"];
+/// Rule and content, one for each way that a good execution can take: a task that none of them leads
+/// to fails the tests, and wants another one here.
+const SAMPLES: &[(&str, &[u8])] = &[("told", b"small")];
 
 /// All states, and samples that were run once to see which of them they pass.
 pub struct Machine {
@@ -130,14 +118,25 @@ impl Machine {
         let definition: Value = serde_json::from_str(&world.definition).unwrap();
         let mut states = BTreeMap::new();
         collect(&definition, &mut states);
-        let run = |(number, body): (usize, &&'static [u8])| {
-            let ended = world.upload(&format!("told/{test}/sample-{number}"), body, &[]);
+        let traced = trace(world, &definition, &states, test);
+        let run = |(number, (rule, body)): (usize, &(&'static str, &'static [u8]))| {
+            let mut sample = Sample {
+                rule,
+                body,
+                passes: BTreeSet::new(),
+            };
+            let key = sample.key(&format!("{test}/sample-{number}"));
+            let first = world.upload(&key, body, &[]);
+            world.forget(&key);
+            let ended = world.start_on(&traced, &world.input_of(&first.arn));
             assert_eq!(ended.status, "SUCCEEDED", "sample {number}: {ended:?}");
-            let mut passes = ended.states.into_iter().collect();
-            inside(&states, &mut passes);
-            Sample { body, passes }
+            let passed = ended.failures.iter().map(String::as_str);
+            let task = |cause: &str| Some(cause.strip_prefix(&planned(TRACE))?.to_owned());
+            sample.passes = passed.filter_map(task).collect();
+            assert!(sample.passes.len() >= 5, "{:?}", sample.passes);
+            sample
         };
-        let samples = BODIES.iter().enumerate().map(run).collect();
+        let samples = SAMPLES.iter().enumerate().map(run).collect();
         Self {
             definition,
             states,
@@ -200,6 +199,69 @@ impl Machine {
         let mut definition = self.definition.clone();
         assert!(double(&mut definition, task), "{task} is in no scope");
         definition
+    }
+}
+
+/// Begins the name of the state before each task that shows that it was reached.
+const TRACE: &str = "Trace";
+
+/// A machine whose history names each task that it reaches, those inside of Maps too, which leave no
+/// events of their own on the local stack: before each stands one that fails by plan and is caught.
+fn trace(
+    world: &World,
+    definition: &Value,
+    states: &BTreeMap<String, State>,
+    test: &str,
+) -> String {
+    let tasks = states.iter().filter(|(_, state)| state.is_task());
+    let tasks: BTreeSet<_> = tasks.map(|(name, _)| name.clone()).collect();
+    let mut definition = definition.clone();
+    traced(&mut definition, &tasks);
+    let name = format!("traced-{test}");
+    let machine = world.create_machine(&name, &definition);
+    let throws = tasks
+        .iter()
+        .map(|task| (format!("{TRACE}{task}"), TO_BE_CAUGHT.to_owned()));
+    world.mock(&name, &[(name.clone(), throws.collect())]);
+    format!("{machine}#{name}")
+}
+
+/// Leads every way to a task past the state that shows it.
+fn traced(value: &mut Value, tasks: &BTreeSet<String>) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| traced(value, tasks)),
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                match value.as_str() {
+                    Some(to)
+                        if ["Next", "Default", "StartAt"].contains(&name.as_str())
+                            && tasks.contains(to) =>
+                    {
+                        *value = format!("{TRACE}{to}").into();
+                    }
+                    _ => traced(value, tasks),
+                }
+            }
+            let Some(Value::Object(states)) = fields.get_mut("States") else {
+                return;
+            };
+            let own: Vec<_> = states
+                .keys()
+                .filter(|name| tasks.contains(*name))
+                .cloned()
+                .collect();
+            for task in own {
+                let shown = json!({
+                    "Type": "Task",
+                    "Resource": states[&task]["Resource"],
+                    "Arguments": {},
+                    "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": task}],
+                    "End": true,
+                });
+                states.insert(format!("{TRACE}{task}"), shown);
+            }
+        }
+        _ => {}
     }
 }
 

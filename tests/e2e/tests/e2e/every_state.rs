@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use backup_e2e::world::wait;
 use backup_e2e::{World, planned};
 
-use crate::asl::Machine;
+use crate::asl::{Machine, Sample};
 
 /// Of each kind: retried long, retried, named and not retried, the platform's unknown, a panic's type
 /// path, and the time-outs of the task and of the function.
@@ -45,7 +45,7 @@ fn every_task_state_fails_well() {
             let machine = &machine;
             scope.spawn(move || {
                 for (case, task, sample, plan) in batch {
-                    check(world, machine, (case, task), sample.body, plan);
+                    check(world, machine, (case, task), sample, plan);
                 }
             });
         }
@@ -53,9 +53,15 @@ fn every_task_state_fails_well() {
 }
 
 /// Runs one case on a version that is not in the catalog, and expects what its failing states leave.
-fn check(world: &World, machine: &Machine, (case, task): (&str, &str), body: &[u8], plan: &Plan) {
-    let key = format!("told/fails-well/{case}");
-    let first = world.upload(&key, body, &[]);
+fn check(
+    world: &World,
+    machine: &Machine,
+    (case, task): (&str, &str),
+    sample: &Sample,
+    plan: &Plan,
+) {
+    let key = sample.key(&format!("fails-well/{case}"));
+    let first = world.upload(&key, sample.body, &[]);
     world.forget(&key);
     let ended = world.start_case(&world.input_of(&first.arn), case);
     let thrown = |what: &dyn Fn(&crate::asl::State) -> bool| {
@@ -63,12 +69,16 @@ fn check(world: &World, machine: &Machine, (case, task): (&str, &str), body: &[u
     };
     for (name, error) in plan {
         let said = planned(name);
-        let tries = ended.failures.iter().filter(|cause| **cause == said);
+        let tries = ended
+            .failures
+            .iter()
+            .filter(|cause| **cause == said)
+            .count();
         let written = machine.states[name].tries_of(error);
-        assert_eq!(
-            tries.count(),
-            written,
-            "{case}: {name} is tried as written at {error}: {ended:?}"
+        // As often for each iteration of a Map.
+        assert!(
+            tries > 0 && tries % written == 0,
+            "{case}: {name} is tried {tries} times at {error}, {written} are written: {ended:?}"
         );
     }
     let parked = world.parked(&key);
