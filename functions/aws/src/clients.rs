@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 
 use crate::serve::start_logging;
 
@@ -63,6 +63,15 @@ impl Settings {
     }
 }
 
+/// The function's own name, set by Lambda, goes into the user agent of every call: CloudTrail and
+/// access logs then say which step made it.
+fn app_name() -> Option<AppName> {
+    let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok()?;
+    let made = AppName::new(name);
+    made.inspect_err(|problem| tracing::warn!(%problem, "calls do not name the function"))
+        .ok()
+}
+
 /// SDK clients of one function.
 pub struct Clients {
     config: SdkConfig,
@@ -79,11 +88,13 @@ impl Clients {
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(CALL)
             .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .load()
-            .await;
+            .retry_config(RetryConfig::standard().with_max_attempts(3));
+        if let Some(name) = app_name() {
+            loader = loader.app_name(name);
+        }
+        let config = loader.load().await;
         // An endpoint that is not AWS has no name per bucket.
         let path_style = std::env::var("AWS_ENDPOINT_URL").is_ok()
             || std::env::var("AWS_ENDPOINT_URL_S3").is_ok();

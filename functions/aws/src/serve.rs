@@ -2,7 +2,8 @@
 
 use std::future::Future;
 
-use backup_domain::error::{Cause, CauseObject};
+use backup_domain::error::{Cause, CauseObject, one_line};
+use backup_domain::limits::CAUSE_MESSAGE_BYTES_MAX;
 use backup_domain::{ErrorName, event};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -145,7 +146,7 @@ impl Place {
                 error,
                 object: self.object,
                 destination,
-                message: failure.message,
+                message: one_line(&failure.message, CAUSE_MESSAGE_BYTES_MAX),
                 advice: failure.advice,
             },
         }

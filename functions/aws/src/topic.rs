@@ -1,6 +1,7 @@
 //! The topic that tells the owner.
 
 use aws_sdk_sns::types::MessageAttributeValue;
+use backup_domain::limits::SNS_MESSAGE_BYTES_MAX;
 use backup_domain::message::Message;
 
 use crate::{ApiError, Failure};
@@ -31,7 +32,7 @@ pub async fn publish(
         .topic_arn(topic)
         .subject(&message.subject)
         .message(&message.text);
-    let json = if message.json.len() < 128 * 1024 {
+    let json = if message.json.len() < SNS_MESSAGE_BYTES_MAX / 2 {
         message.json.as_str()
     } else {
         ""

@@ -103,16 +103,12 @@ async fn adopt(
     let own = versions::find_own_copy(s3, &task.object, &task.target, &task.rejected, source.size)
         .await
         .map_err(|api| at_destination(&api, &task.target))?;
-    match own.filter(|_| upload.marked) {
-        Some(version_id) => {
-            info!(backup_version_id = %version_id, "adopted the copy of an earlier try");
-            Ok((version_id, true))
-        }
-        None => {
-            let id = upload.id.clone();
-            Err(UploadError::Vanished { id }.into())
-        }
-    }
+    let Some(version_id) = own.filter(|_| upload.marked) else {
+        let id = upload.id.clone();
+        return Err(UploadError::Vanished { id }.into());
+    };
+    info!(backup_version_id = %version_id, "adopted the copy of an earlier try");
+    Ok((version_id, true))
 }
 
 async fn abort(s3: &S3, task: &FinishTask, upload: &Upload) -> Result<(), Failure> {

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::CAUSE_MESSAGE_BYTES_MAX;
+
 macro_rules! error_names {
     ($($(#[$doc:meta])* $name:ident => $advice:literal,)*) => {
         /// The one list of error names; `docs/errors.md` has a section for each.
@@ -138,11 +140,38 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     line
 }
 
+/// A message as one printable line of at most `bytes_max` bytes; what is cut off shows as `…`.
+///
+/// Services put keys and whole documents into what they say, and a panic says anything.
+pub fn one_line(message: &str, bytes_max: usize) -> String {
+    const CUT: char = '…';
+    let mut line = printable(message);
+    if line.len() > bytes_max {
+        line.truncate(line.floor_char_boundary(bytes_max.saturating_sub(CUT.len_utf8())));
+        line.push(CUT);
+    }
+    line
+}
+
+/// Control characters would break the lines of a mail, and JSON writes them at six times their length.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
 /// Reads what Step Functions hands to a Catch (`$states.errorOutput`) into a [`Cause`].
 ///
 /// `Error` is a name of ours, of the platform (`States.Timeout`, `Lambda.Unknown`), or a Rust type
 /// path after a panic. `Cause` is JSON within JSON for an error that a Lambda raised, and plain
-/// text for everything else. Nothing is refused: a failure must be recordable whatever it says.
+/// text for everything else. Nothing is refused: a failure must be recordable whatever it says, at
+/// [`CAUSE_MESSAGE_BYTES_MAX`] bytes of message.
 pub fn cause_of(error_output: &serde_json::Value) -> Cause {
     let text = |name: &str| error_output.get(name).and_then(serde_json::Value::as_str);
     let error = text("Error").unwrap_or("Unknown").to_owned();
@@ -150,7 +179,10 @@ pub fn cause_of(error_output: &serde_json::Value) -> Cause {
     let raised: Option<Raised> = serde_json::from_str(raw).ok();
     let message = raised.map_or_else(|| raw.to_owned(), |raised| raised.error_message);
     if let Ok(cause) = serde_json::from_str::<Cause>(&message) {
-        return cause;
+        return Cause {
+            message: one_line(&cause.message, CAUSE_MESSAGE_BYTES_MAX),
+            ..cause
+        };
     }
     let advice = match error.parse::<ErrorName>() {
         Ok(name) => name.advice(),
@@ -162,7 +194,7 @@ pub fn cause_of(error_output: &serde_json::Value) -> Cause {
     let message = if message.is_empty() {
         format!("the step ended with {error} and said nothing more")
     } else {
-        message
+        one_line(&message, CAUSE_MESSAGE_BYTES_MAX)
     };
     Cause {
         error,
@@ -214,6 +246,17 @@ mod tests {
             cause_of(&json!({"Error": "Throttled", "Cause": outer})),
             cause
         );
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_cut_between_characters() {
+        assert_eq!(one_line("short", 5), "short");
+        assert_eq!(one_line("a\nb\u{1}", 99), "a\\nb\\u{1}");
+        assert_eq!(one_line("🦀🦀🦀", 12), "🦀🦀🦀");
+        assert_eq!(one_line("🦀🦀🦀🦀", 12), "🦀🦀…");
+        let said = "x".repeat(9 * CAUSE_MESSAGE_BYTES_MAX);
+        let cause = cause_of(&json!({"Error": "Lambda.Unknown", "Cause": said}));
+        assert_eq!(cause.message.len(), CAUSE_MESSAGE_BYTES_MAX);
     }
 
     #[test]

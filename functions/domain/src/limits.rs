@@ -34,7 +34,24 @@ pub const SSM_STANDARD_BYTES_MAX: usize = 4 * 1024;
 pub const SSM_ADVANCED_BYTES_MAX: usize = 8 * 1024;
 /// Input or output of a state (AWS Step Functions Developer Guide, "Service quotas").
 pub const STATE_PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// Cause of a failed execution, state or task, in characters (AWS Step Functions API Reference,
+/// "ExecutionFailedEventDetails").
+pub const CAUSE_CHARS_MAX: usize = 32_768;
+/// An SNS message with its attributes (Amazon SNS API Reference, "Publish").
+pub const SNS_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
+/// Destinations of one rule. Ours: what becomes of all of them passes between states in one payload,
+/// each with a key that JSON may write at six times its length, and is to stay well below
+/// [`STATE_PAYLOAD_BYTES_MAX`]; they are copied side by side, too.
+pub const RULE_DESTINATIONS_MAX: usize = 10;
+/// Name of a rule or a destination, in bytes. Ours: names are repeated in every outcome and cause.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Message of a cause, in bytes. Ours: it stands as JSON within JSON within JSON, where each level
+/// may double it, and of several destinations in one [`CAUSE_CHARS_MAX`].
+pub const CAUSE_MESSAGE_BYTES_MAX: usize = 1024;
+
+// A message that tells of all destinations has room for the name of each and of its error.
+const _: () = assert!(CAUSE_MESSAGE_BYTES_MAX / RULE_DESTINATIONS_MAX > NAME_BYTES_MAX + 32);
 const _: () = assert!(SSM_STANDARD_BYTES_MAX < SSM_ADVANCED_BYTES_MAX);
 const _: () = assert!(SSM_ADVANCED_BYTES_MAX < STATE_PAYLOAD_BYTES_MAX);
 const _: () = assert!(OBJECT_BYTES_MAX / PART_BYTES_MAX == PARTS_MAX);

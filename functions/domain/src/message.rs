@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::error::CauseObject;
+use crate::error::{CauseObject, printable};
 use crate::limits::SNS_SUBJECT_CHARS_MAX;
 use crate::policy::NotifyLevel;
 use crate::task::Outcome;
@@ -184,19 +184,6 @@ fn console_link(story: &Story<'_>) -> String {
         region = story.region,
         arn = story.execution
     )
-}
-
-/// Keys may hold control characters, which would break the lines of a mail.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                format!("{}", c.escape_default())
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

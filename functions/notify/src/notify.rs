@@ -1,7 +1,9 @@
 //! What Notify does with the outcomes of one execution.
 
 use backup_aws::{ErrorName, Failure, Sns, topic};
+use backup_domain::error::one_line;
 use backup_domain::event;
+use backup_domain::limits::CAUSE_MESSAGE_BYTES_MAX;
 use backup_domain::message::{Story, compose, has_failed};
 use backup_domain::policy::NotifyLevel;
 use backup_domain::task::{Execution, Outcome};
@@ -66,19 +68,24 @@ impl Notify {
     }
 }
 
-/// Names each failed destination with its own error and advice.
+/// Between what is said of two destinations.
+const SEPARATOR: &str = "; ";
+
+/// Names each failed destination with its own error; all of them fit into one message.
 fn failed(outcomes: &[Outcome]) -> Failure {
     let causes: Vec<_> = outcomes
         .iter()
         .filter_map(|outcome| outcome.cause.as_ref().map(|cause| (outcome, cause)))
         .collect();
+    let room = CAUSE_MESSAGE_BYTES_MAX / causes.len().max(1) - SEPARATOR.len();
     let message: Vec<_> = causes
         .iter()
         .map(|(outcome, cause)| {
-            format!(
+            let line = format!(
                 "{}: {}: {}",
                 outcome.destination, cause.error, cause.message
-            )
+            );
+            one_line(&line, room)
         })
         .collect();
     let unparked = outcomes.iter().any(|outcome| outcome.outcome == "unparked");
@@ -87,7 +94,7 @@ fn failed(outcomes: &[Outcome]) -> Failure {
     } else {
         ErrorName::BackupFailed
     };
-    let mut failure = Failure::new(name, message.join("; "));
+    let mut failure = Failure::new(name, message.join(SEPARATOR));
     if let Some((outcome, first)) = causes.first() {
         failure.advice.clone_from(&first.advice);
         let mut first = (*first).clone();

@@ -116,6 +116,11 @@ fn outcome(name: &str, status: &str, target: Option<&Target>, cause: Cause) -> O
         key: target.map(|target| target.key.clone()).unwrap_or_default(),
         version_id: None,
         evidence: None,
-        cause: Some(cause),
+        // All outcomes are of one object, which Notify has from the event: a long key ten times over
+        // would fill half a payload.
+        cause: Some(Cause {
+            object: None,
+            ..cause
+        }),
     }
 }

@@ -1,5 +1,6 @@
 //! Questions to the deployed backup, and what only a test may do to it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::PoisonError;
 
@@ -7,6 +8,11 @@ use backup_stack::{Object, Service};
 use serde_json::{Value, json};
 
 use crate::World;
+
+/// Cause of what [`World::mock`] lets a state throw.
+pub fn planned(state: &str) -> String {
+    format!("planned in {state}")
+}
 
 impl World {
     /// Sets an option of the local stack, such as `stepfunctions._sfn_mock_config`.
@@ -19,13 +25,34 @@ impl World {
         assert!(applied.contains(option), "{applied}");
     }
 
-    /// Takes all points of a key out of the catalog, as if it had never been backed up.
+    /// Plans throws: machine name, case, state, error. Cases add up; a case is started by its name.
+    ///
+    /// A planned throw is repeated at each retry of its state, and says so in its cause.
+    pub fn mock(&self, machine: &str, cases: &[(String, BTreeMap<String, String>)]) {
+        let mut mocked = self.mocked.lock().unwrap_or_else(PoisonError::into_inner);
+        for (case, plan) in cases {
+            for (state, error) in plan {
+                let response = format!("{state} throws {error}");
+                let throw = json!({"Throw": {"Error": error, "Cause": planned(state)}});
+                mocked["MockedResponses"][&response] = json!({"0-999": throw});
+                mocked["StateMachines"][machine]["TestCases"][case][state] = json!(response);
+            }
+        }
+        self.configure("stepfunctions._sfn_mock_config", &mocked);
+    }
+
+    /// Makes a key one that has never been backed up: no points, no copies.
     pub fn forget(&self, key: &str) {
         for point in self.points(key) {
             let delete = json!({"TableName": self.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
             self.cloud
                 .json(Service::DynamoDb, "DeleteItem", &delete)
                 .expect("it is forgotten");
+        }
+        for version in self.versions(self.backup(), key) {
+            self.objects
+                .delete_object(self.backup(), key, Some(&version))
+                .expect("the copy is gone");
         }
     }
 
@@ -91,6 +118,27 @@ impl World {
                     .map(str::to_owned)
             })
             .collect()
+    }
+
+    /// Puts an annotation on the latest version at the source.
+    pub fn annotate(&self, key: &str, name: &str, text: &str) {
+        let url = format!(
+            "{}/{}/{key}?annotation&annotationName={name}",
+            self.objects.endpoint(),
+            self.source()
+        );
+        ureq::put(url).send(text).expect("it is annotated");
+    }
+
+    /// An annotation of the latest copy.
+    pub fn annotation(&self, key: &str, name: &str) -> Option<String> {
+        let url = format!(
+            "{}/{}/{key}?annotation&annotationName={name}",
+            self.objects.endpoint(),
+            self.backup()
+        );
+        let mut answer = ureq::get(url).call().ok()?;
+        answer.body_mut().read_to_string().ok()
     }
 
     /// Keys of the multipart uploads under way at the destination.

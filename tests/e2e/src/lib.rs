@@ -1,8 +1,10 @@
 //! A world for end-to-end tests: one stack a run, a proxy before its services, and questions to ask.
 
 mod ask;
+pub mod iam;
 pub mod proxy;
 pub mod world;
 
-pub use proxy::{Fault, Proxy};
+pub use ask::planned;
+pub use proxy::{Call, Fault, Proxy};
 pub use world::{Ended, World};

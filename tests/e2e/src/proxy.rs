@@ -19,6 +19,8 @@ pub enum Fault {
     FlipLastByte,
     /// Half of the answer comes, then the connection ends.
     Truncate,
+    /// This text of the answer's body is another one.
+    Replace(&'static str, &'static str),
     /// The call is held so many milliseconds before it is passed on.
     HoldMs(u64),
 }
@@ -30,6 +32,31 @@ pub struct Call {
     pub operation: String,
     /// Request line, headers and body, as text.
     pub request: String,
+}
+
+impl Call {
+    /// The function that made it, as it names itself in its user agent.
+    pub fn caller(&self) -> Option<&str> {
+        let head = self.request.split("\r\n\r\n").next()?;
+        let name = head.split(" app/").nth(1)?;
+        name.split_whitespace().next()
+    }
+
+    /// Value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let head = self.request.split("\r\n\r\n").next()?;
+        let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+        headers
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+    }
+
+    /// What follows the headers.
+    pub fn body(&self) -> &str {
+        self.request
+            .split_once("\r\n\r\n")
+            .map_or("", |(_, body)| body)
+    }
 }
 
 struct Plan {
@@ -165,6 +192,7 @@ impl Proxy {
                 }
             }
             Some(Fault::Truncate) => answer.truncate(answer.len() / 2),
+            Some(Fault::Replace(from, to)) => answer = replaced(&answer, from, to),
             _ => {}
         }
         client.write_all(&answer)
@@ -178,6 +206,24 @@ impl Proxy {
         plan.times -= 1;
         Some(plan.fault)
     }
+}
+
+/// The answer with another body, its length put right.
+fn replaced(answer: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(answer);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let body = body.replace(from, to);
+    let kept = head.lines().filter(|line| {
+        let line = line.to_ascii_lowercase();
+        !line.starts_with("content-length:") && !line.starts_with("transfer-encoding:")
+    });
+    let kept: Vec<_> = kept.collect();
+    let length = body.len();
+    format!(
+        "{}\r\ncontent-length: {length}\r\n\r\n{body}",
+        kept.join("\r\n")
+    )
+    .into_bytes()
 }
 
 fn answer(client: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {
@@ -239,6 +285,9 @@ fn operation(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let tagging = line.contains("tagging");
     match line.split(' ').next().unwrap_or_default() {
+        "PUT" if line.contains("annotationName=") => "PutObjectAnnotation",
+        "GET" if line.contains("annotationName=") => "GetObjectAnnotation",
+        "GET" if line.contains("?annotation") => "ListObjectAnnotations",
         "PUT" if line.contains("uploadId=") => "UploadPartCopy",
         "PUT" if lower.contains("x-amz-copy-source:") => "CopyObject",
         "POST" if line.contains("uploadId=") => "CompleteMultipartUpload",

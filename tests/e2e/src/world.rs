@@ -28,6 +28,8 @@ pub struct World {
     pub definition: String,
     pub(crate) inbox: String,
     pub(crate) taken: Mutex<BTreeMap<String, Vec<Value>>>,
+    pub(crate) mocked: Mutex<Value>,
+    role: String,
 }
 
 /// An execution that has ended.
@@ -43,8 +45,12 @@ pub struct Ended {
     pub error: String,
     /// Cause of a failed one.
     pub cause: Value,
-    /// States entered, in order.
+    /// States entered, in order; those inside of Maps leave no such event on the local stack.
     pub states: Vec<String>,
+    /// How many tasks were tried, those inside of Maps too.
+    pub tasks: usize,
+    /// Causes of the tries that failed, in order.
+    pub failures: Vec<String>,
 }
 
 impl World {
@@ -106,11 +112,9 @@ impl World {
             None => (None, cloud.clone()),
         };
         let machine = json!({"stateMachineArn": outputs["StateMachineArn"]});
-        let definition = cloud.json(Service::StepFunctions, "DescribeStateMachine", &machine)?;
-        let definition = definition["definition"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let described = cloud.json(Service::StepFunctions, "DescribeStateMachine", &machine)?;
+        let text = |name: &str| described[name].as_str().unwrap_or_default().to_owned();
+        let (definition, role) = (text("definition"), text("roleArn"));
         let inbox = cloud.json(Service::Sqs, "CreateQueue", &json!({"QueueName": "inbox"}))?;
         let inbox = inbox["QueueUrl"].as_str().unwrap_or_default().to_owned();
         let subscription = [
@@ -130,6 +134,8 @@ impl World {
             definition,
             inbox,
             taken: Mutex::default(),
+            mocked: Mutex::new(json!({"StateMachines": {}, "MockedResponses": {}})),
+            role,
         };
         world.put_policy(&world.usual_policy());
         Ok(world)
@@ -164,9 +170,11 @@ impl World {
             "rules": [
                 rule("skip", &[], json!({})),
                 rule("read", &["primary"], json!({"verify": "read"})),
+                rule("annotated", &["primary"], json!({"annotations": "carry"})),
                 rule("told", &["primary"], json!({"notify": "all"})),
                 rule("two", &["primary", "second"], json!({})),
                 rule("half", &["nowhere", "primary"], json!({})),
+                {"name": "tagged", "match": {"keys": {"include": ["tagged/**"]}, "tags": {"keep": "yes"}}, "destinations": ["primary"]},
                 {"name": "everything", "destinations": ["primary"]},
             ],
         })
@@ -251,7 +259,23 @@ impl World {
         )
     }
 
-    fn start_on(&self, machine: &str, input: &str) -> Ended {
+    /// Makes a machine beside the deployed one, under its role; returns its ARN.
+    pub fn create_machine(&self, name: &str, definition: &Value) -> String {
+        let create =
+            json!({"name": name, "definition": definition.to_string(), "roleArn": self.role});
+        let created = self
+            .cloud
+            .json(Service::StepFunctions, "CreateStateMachine", &create)
+            .expect("the machine is made");
+        created["stateMachineArn"]
+            .as_str()
+            .expect("an ARN")
+            .to_owned()
+    }
+
+    /// Starts an execution of any machine, `#` and a mock case behind its ARN where there is one,
+    /// and waits for it to end.
+    pub fn start_on(&self, machine: &str, input: &str) -> Ended {
         let start = json!({"stateMachineArn": machine, "input": input});
         let arn = self
             .cloud
@@ -313,21 +337,32 @@ impl World {
             .cloud
             .json(Service::StepFunctions, "GetExecutionHistory", &history)
             .expect("a history");
-        let entered = history["events"].as_array().into_iter().flatten();
-        let states = entered.filter_map(|event| {
-            event["stateEnteredEventDetails"]["name"]
-                .as_str()
-                .map(str::to_owned)
-        });
+        let (mut states, mut tasks, mut failures) = (Vec::new(), 0, Vec::new());
+        for event in history["events"].as_array().into_iter().flatten() {
+            if let Some(name) = event["stateEnteredEventDetails"]["name"].as_str() {
+                states.push(name.to_owned());
+            } else if let Some(cause) = event["taskFailedEventDetails"]["cause"].as_str() {
+                failures.push(cause.to_owned());
+            }
+            tasks += usize::from(event["type"] == "TaskScheduled");
+        }
         Ended {
             status: text("status"),
             output: serde_json::from_str(&text("output")).unwrap_or_default(),
             error: text("error"),
             cause: serde_json::from_str(&text("cause")).unwrap_or_default(),
-            states: states.collect(),
+            states,
+            tasks,
+            failures,
             arn,
         }
     }
+}
+
+/// As S3 writes checksums.
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// This moment, RFC 3339.

@@ -6,7 +6,7 @@ use globset::GlobBuilder;
 
 use super::{Destination, Policy, Rule, Verify};
 use crate::error::{ErrorName, Named};
-use crate::limits::{KEY_BYTES_MAX, SSM_ADVANCED_BYTES_MAX};
+use crate::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX, RULE_DESTINATIONS_MAX, SSM_ADVANCED_BYTES_MAX};
 
 /// Why a policy is refused; the message names the place in the document.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +132,12 @@ fn check_destination(
             "a name has letters, digits and hyphens only",
         ));
     }
+    if name.len() > NAME_BYTES_MAX {
+        return Err(wrong(
+            format!("destinations.{name}"),
+            format!("a name has at most {NAME_BYTES_MAX} characters"),
+        ));
+    }
     if destination.bucket.is_empty() {
         return Err(wrong(at("bucket"), "it is empty"));
     }
@@ -187,6 +193,21 @@ fn check_rule(index: usize, rule: &Rule, policy: &Policy) -> Result<(), PolicyEr
     let at = |field: &str| format!("rules[{index}].{field}");
     if rule.name.is_empty() {
         return Err(wrong(at("name"), "it is empty"));
+    }
+    if rule.name.len() > NAME_BYTES_MAX {
+        return Err(wrong(
+            at("name"),
+            format!("a name has at most {NAME_BYTES_MAX} bytes"),
+        ));
+    }
+    if rule.destinations.len() > RULE_DESTINATIONS_MAX {
+        return Err(wrong(
+            at("destinations"),
+            format!(
+                "{} are named, a rule has at most {RULE_DESTINATIONS_MAX}",
+                rule.destinations.len()
+            ),
+        ));
     }
     let mut seen = BTreeSet::new();
     for name in &rule.destinations {
@@ -333,6 +354,32 @@ mod tests {
         ] {
             let message = refused(&format!(
                 r#"{{"version":1,{DESTINATIONS},"rules":{rules}}}"#
+            ));
+            assert!(message.contains(said), "{message}");
+        }
+        let long = "n".repeat(NAME_BYTES_MAX + 1);
+        for (destinations, rules, said) in [
+            (
+                format!(r#"{{"{long}":{{"bucket":"b","region":"r"}}}}"#),
+                "[]".to_owned(),
+                "at most 64",
+            ),
+            (
+                r#"{"p":{"bucket":"b","region":"r"}}"#.to_owned(),
+                format!(r#"[{{"name":"{long}","destinations":["p"]}}]"#),
+                "at most 64",
+            ),
+            (
+                r#"{"p":{"bucket":"b","region":"r"}}"#.to_owned(),
+                format!(
+                    r#"[{{"name":"a","destinations":["p"{}]}}]"#,
+                    r#","p""#.repeat(RULE_DESTINATIONS_MAX)
+                ),
+                "11 are named, a rule has at most 10",
+            ),
+        ] {
+            let message = refused(&format!(
+                r#"{{"version":1,"destinations":{destinations},"rules":{rules}}}"#
             ));
             assert!(message.contains(said), "{message}");
         }

@@ -6,7 +6,12 @@
 )]
 
 mod documents;
+mod errors;
+mod linters;
 mod machine;
+mod payload;
+mod roles;
+mod storage;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,9 +5,14 @@
     reason = "a test that unwraps fails where it should"
 )]
 
+mod allowed;
+mod asl;
 mod backup;
 mod bad_input;
+mod carried;
 mod every_state;
+mod every_state_twice;
 mod failures;
 mod hostile;
 mod multipart;
+mod seaweed;

@@ -42,6 +42,7 @@ fn protocol(service: Service) -> (&'static str, &'static str) {
         // These speak the query protocol; asked by JSON they refuse, and the refusal tells why.
         Service::CloudFormation => ("CloudFormation", "1.0"),
         Service::Sns => ("SNS", "1.0"),
+        Service::Iam => ("IAM", "1.0"),
         Service::S3 => ("S3", "1.0"),
     }
 }

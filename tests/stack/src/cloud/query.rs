@@ -1,4 +1,4 @@
-//! Services that speak forms and XML: CloudFormation and SNS.
+//! Services that speak forms and XML: CloudFormation, IAM and SNS.
 
 use std::fmt::Write;
 
@@ -23,6 +23,7 @@ impl Cloud {
     pub fn query(&self, service: Service, action: &str, input: &[(&str, &str)]) -> Result<String> {
         let version = match service {
             Service::Sns => "2010-03-31",
+            Service::Iam => "2010-05-08",
             _ => "2010-05-15",
         };
         let mut form = format!("Action={action}&Version={version}");

@@ -1,0 +1,167 @@
+//! Roles that no call of a function shows: the machine's, the rule's, and what parameters add.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::linters::expanded;
+use crate::read;
+
+/// AWS's own policies that a role may have: to write its log, and its traces.
+const MANAGED: [&str; 3] = [
+    "AWSLambdaBasicExecutionRole",
+    "AWSXrayWriteOnlyAccess",
+    "AWSXRayDaemonWriteAccess",
+];
+
+fn resources<'t>(
+    template: &'t Value,
+    kind: &'t str,
+) -> impl Iterator<Item = (&'t String, &'t Value)> {
+    let all = template["Resources"].as_object().unwrap().iter();
+    all.filter(move |(_, resource)| resource["Type"] == kind)
+        .map(|(name, resource)| (name, &resource["Properties"]))
+}
+
+/// All statements of a role, those under a condition too.
+fn statements(role: &Value) -> Vec<&Value> {
+    let policies = role["Policies"].as_array().into_iter().flatten();
+    policies
+        .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
+        .collect()
+}
+
+fn many(value: &Value) -> Vec<&Value> {
+    value
+        .as_array()
+        .map_or_else(|| vec![value], |values| values.iter().collect())
+}
+
+#[test]
+fn each_function_has_a_role_of_its_own() {
+    let template = expanded();
+    let mut roles = BTreeSet::new();
+    for (name, function) in resources(&template, "AWS::Lambda::Function") {
+        let role = function["Role"]["Fn::GetAtt"][0]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert_eq!(role, format!("{name}Role"));
+        assert!(roles.insert(role));
+    }
+    assert!(roles.len() >= 6, "{roles:?}");
+    for (name, role) in resources(&template, "AWS::IAM::Role") {
+        for managed in role["ManagedPolicyArns"].as_array().into_iter().flatten() {
+            let arn = managed.to_string();
+            assert!(MANAGED.iter().any(|own| arn.contains(own)), "{name}: {arn}");
+        }
+        for statement in statements(role) {
+            let (grant, _) = plain(statement);
+            for action in many(&grant["Action"]) {
+                assert!(!action.as_str().unwrap().contains('*'), "{name}: {action}");
+            }
+        }
+    }
+}
+
+/// A statement and the condition it stands under.
+fn plain(statement: &Value) -> (&Value, Option<&str>) {
+    match statement["Fn::If"].as_array() {
+        Some(branches) => {
+            assert_eq!(branches[2], json!({"Ref": "AWS::NoValue"}), "{statement}");
+            (&branches[1], branches[0].as_str())
+        }
+        None => (statement, None),
+    }
+}
+
+/// The machine invokes the functions of its states and sends to the queue; the rule starts it.
+#[test]
+fn the_machine_and_the_rule_may_do_what_their_definitions_say() {
+    let template = expanded();
+    let roles = &template["Resources"];
+    let definition = read("statemachine/backup.asl.json");
+    let named = definition
+        .split("${")
+        .skip(1)
+        .map(|part| part.split('}').next().unwrap());
+    let called: BTreeSet<_> = named
+        .filter_map(|name| name.strip_suffix("FunctionArn"))
+        .collect();
+    let machine = &roles["BackupStateMachineRole"]["Properties"];
+    let mut seen = BTreeSet::new();
+    for statement in statements(machine) {
+        let on = many(&statement["Resource"]);
+        let actions: Vec<_> = many(&statement["Action"])
+            .into_iter()
+            .filter_map(Value::as_str)
+            .collect();
+        match actions[..] {
+            ["lambda:InvokeFunction"] => {
+                let functions = on.iter().map(|arn| arn["Fn::GetAtt"][0].as_str().unwrap());
+                seen.extend(functions.map(|name| name.strip_suffix("Function").unwrap()));
+            }
+            ["sqs:SendMessage"] => {
+                assert_eq!(*on[0], json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}));
+                assert!(definition.contains(":::sqs:sendMessage"));
+            }
+            _ => assert!(
+                actions.iter().all(|action| action.starts_with("logs:")),
+                "the machine may {actions:?}"
+            ),
+        }
+    }
+    assert_eq!(seen, called, "functions that may be invoked, and that are");
+    let rule = statements(&roles["RuleRole"]["Properties"]);
+    let [start] = rule[..] else {
+        panic!("{rule:?}");
+    };
+    assert_eq!(start["Action"], "states:StartExecution");
+    assert_eq!(start["Resource"], json!({"Ref": "BackupStateMachine"}));
+}
+
+/// What a further destination is granted is what the first one is: the end-to-end tests hold that
+/// against the calls. Keys are granted by their parameter alone.
+#[test]
+fn further_destinations_are_granted_what_the_first_is() {
+    let template = expanded();
+    let mut seen = 0;
+    for (name, role) in resources(&template, "AWS::IAM::Role") {
+        let all: Vec<_> = statements(role).into_iter().map(plain).collect();
+        for (statement, condition) in &all {
+            match *condition {
+                None => {}
+                Some("HasKeys") => {
+                    assert_eq!(
+                        statement["Resource"],
+                        json!({"Ref": "KmsKeyArns"}),
+                        "{name}"
+                    );
+                    let actions = many(&statement["Action"]);
+                    let reads = ["kms:Decrypt", "kms:GenerateDataKey"];
+                    assert!(
+                        actions
+                            .iter()
+                            .all(|action| reads.contains(&action.as_str().unwrap()))
+                    );
+                }
+                Some("HasMoreBuckets") => {
+                    assert!(
+                        statement["Resource"]
+                            .to_string()
+                            .contains("MoreBackupBucketNames")
+                    );
+                    let first = all.iter().find(|(first, condition)| {
+                        condition.is_none()
+                            && first["Action"] == statement["Action"]
+                            && first["Resource"].to_string().contains("BackupBucketName")
+                    });
+                    assert!(first.is_some(), "{name}: {statement}");
+                    seen += 1;
+                }
+                Some(other) => panic!("{name}: what does {other} add?"),
+            }
+        }
+    }
+    assert!(seen >= 4, "Copy and Verify, objects and listings: {seen}");
+}
