@@ -6,6 +6,7 @@
 )]
 
 mod documents;
+mod events;
 mod machine;
 
 use std::fs;

@@ -10,3 +10,4 @@ mod bad_input;
 mod every_state;
 mod failures;
 mod hostile;
+mod sample_events;
