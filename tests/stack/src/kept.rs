@@ -1,6 +1,7 @@
 //! The kept stack: it lives on after the command that started it, and is found again by a file.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::layout::{Layout, read_text, write_text};
 use crate::lock;
 use crate::ministack::{Running, alive_file};
+use crate::sam_local;
 
 /// A leash gives MiniStack 3 s to end by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -89,7 +91,8 @@ impl Kept {
         parameters
     }
 
-    /// Notes down a deployment, and writes the lines for the user's shell.
+    /// Notes down a deployment, and writes the lines for the user's shell and the
+    /// template for `sam local invoke`.
     pub(crate) fn deployed(
         &mut self,
         layout: &Layout,
@@ -98,7 +101,22 @@ impl Kept {
     ) -> Result<()> {
         self.parameters = parameters;
         self.save(layout)?;
-        write_text(&layout.env_file(), &env_lines(&self.endpoint, outputs))
+        write_text(&layout.env_file(), &env_lines(&self.endpoint, outputs))?;
+        let template = sam_local::template(&self.cloud(), layout.root())?;
+        write_text(&layout.sam_local_file(), &template)
+    }
+
+    /// An error where it listens elsewhere than asked for: a stack does not move.
+    pub(crate) fn listens_at(&self, address: Option<Ipv4Addr>, port: Option<u16>) -> Result<()> {
+        let there = self.endpoint.trim_start_matches("http://");
+        let (host, number) = there.rsplit_once(':').unwrap_or((there, ""));
+        let same = address.is_none_or(|it| it.to_string() == host)
+            && port.is_none_or(|it| it.to_string() == number);
+        if same {
+            return Ok(());
+        }
+        let endpoint = self.endpoint.clone();
+        Err(Error::RunsElsewhere { endpoint })
     }
 
     pub fn endpoint(&self) -> &str {
@@ -145,11 +163,38 @@ impl Kept {
 
     /// Removes the files that lead to a kept stack; of use alone when its leash was killed.
     pub fn forget(layout: &Layout) -> Result<()> {
-        for file in [layout.kept_file(), layout.env_file()] {
+        for file in [
+            layout.kept_file(),
+            layout.env_file(),
+            layout.sam_local_file(),
+        ] {
             if file.exists() {
                 fs::remove_file(&file).map_err(Error::file("removed", &file))?;
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_stack_does_not_move() {
+        let kept = Kept {
+            endpoint: "http://127.0.0.1:4566".into(),
+            pid: 1,
+            started_at: 0,
+            log: PathBuf::new(),
+            parameters: Outputs::new(),
+        };
+        let there = |address: Option<[u8; 4]>, port| {
+            kept.listens_at(address.map(Ipv4Addr::from), port).is_ok()
+        };
+        assert!(there(None, None));
+        assert!(there(Some([127, 0, 0, 1]), Some(4566)));
+        assert!(!there(None, Some(5000)));
+        assert!(!there(Some([127, 0, 0, 2]), None));
     }
 }

@@ -46,6 +46,11 @@ impl Layout {
         self.local().join("env")
     }
 
+    /// The template for `sam local invoke` against the kept stack.
+    pub fn sam_local_file(&self) -> PathBuf {
+        self.local().join("sam-local.json")
+    }
+
     pub(crate) fn kept_file(&self) -> PathBuf {
         self.local().join("kept.json")
     }

@@ -25,6 +25,7 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 pub enum Service {
     CloudFormation,
     DynamoDb,
+    Lambda,
     S3,
     Sns,
     Sqs,
@@ -37,6 +38,7 @@ impl Service {
         match self {
             Self::CloudFormation => "CloudFormation",
             Self::DynamoDb => "DynamoDB",
+            Self::Lambda => "Lambda",
             Self::S3 => "S3",
             Self::Sns => "SNS",
             Self::Sqs => "SQS",
@@ -50,6 +52,7 @@ impl Service {
         match self {
             Self::CloudFormation => "cloudformation",
             Self::DynamoDb => "dynamodb",
+            Self::Lambda => "lambda",
             Self::S3 => "s3",
             Self::Sns => "sns",
             Self::Sqs => "sqs",
