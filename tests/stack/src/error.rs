@@ -70,6 +70,12 @@ pub enum Error {
     BuildFailed { lines: String, log: PathBuf },
 
     #[error(
+        "the Lambda functions cannot be linked: `{linker}` was not found; install a C compiler, for \
+         example with `apt-get install build-essential` or `xcode-select --install`, and run this again"
+    )]
+    NoLinker { linker: String },
+
+    #[error(
         "cargo built no binary `{name}`; check that functions/{name} is a workspace member with a \
          binary of this name"
     )]
