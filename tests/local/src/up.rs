@@ -10,6 +10,7 @@ use clap::Args;
 use console::style;
 
 use crate::failure::Result;
+use crate::say::is_of_use_here;
 use crate::spinner::progress;
 
 #[derive(Debug, Args)]
@@ -57,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut out = stdout().lock();
     let heading = style("s3-backup is up").bold();
     writeln!(out, "{heading} at {}", stack.endpoint())?;
-    for (name, value) in &outputs {
+    for (name, value) in outputs.iter().filter(|it| is_of_use_here(it.0)) {
         writeln!(out, "  {name:<20} {value}")?;
     }
     let env_file = Layout::of_workspace().env_file();

@@ -8,6 +8,7 @@
 mod documents;
 mod events;
 mod machine;
+mod parameters;
 
 use std::fs;
 use std::path::{Path, PathBuf};
