@@ -20,6 +20,12 @@ impl Layout {
         Self { root: root.into() }
     }
 
+    /// One of a test's own.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.into() }
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

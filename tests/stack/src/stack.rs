@@ -118,12 +118,12 @@ impl Stack {
             let reason = "Waiting for another process that starts the stack";
             options.progress.waiting(reason);
         })?;
-        let kept = match find_healthy(layout)? {
-            Some(kept) => {
-                kept.listens_at(options.address, options.port)?;
-                kept
-            }
-            None => Kept::note(layout, &launch(&toolchain, &options, kept::NAME)?)?,
+        let kept = if let Some(kept) = find_healthy(layout)? {
+            kept.listens_at(options.address, options.port)?;
+            kept
+        } else {
+            Kept::clear(layout)?;
+            Kept::note(layout, &launch(&toolchain, &options, kept::NAME)?)?
         };
         Ok(Self {
             name: kept::NAME.into(),
