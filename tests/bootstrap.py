@@ -70,6 +70,8 @@ def first_poll_ms(path):
             "POLICY_CACHE_SECONDS": "30",
             "CATALOG_TABLE": "catalog",
             "LEASE_SECONDS": "87300",
+            "MULTIPART_THRESHOLD_MIB": "1024",
+            "PART_SIZE_MIN_MIB": "64",
             "TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:topic",
         }
         begun = time.perf_counter()

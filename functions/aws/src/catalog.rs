@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::lease::Held;
+use backup_domain::multipart::Upload;
 use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
@@ -81,6 +82,71 @@ impl Catalog {
             .await
             .map_err(|error| ApiError::of("GetItem", &error).at_service(&self.table))?;
         answer.item.map(|item| self.read(item)).transpose()
+    }
+
+    /// Notes the multipart upload of a point whose lease `owner` holds.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`, the last also when the lease is
+    /// another's by now.
+    pub async fn note_upload(
+        &self,
+        pk: &str,
+        sk: &str,
+        owner: &str,
+        upload: &Upload,
+    ) -> Result<(), Failure> {
+        let upload = serde_dynamo::to_attribute_value(upload).map_err(|problem| shape(&problem))?;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .update_expression("SET #upload = :upload")
+            .condition_expression("#status = :copying AND #owner = :owner")
+            .expression_attribute_names("#upload", "upload")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":upload", upload)
+            .expression_attribute_values(":copying", text(Status::Copying.as_str()))
+            .expression_attribute_values(":owner", text(owner))
+            .send()
+            .await;
+        answer
+            .map(drop)
+            .map_err(|error| ApiError::of("UpdateItem", &error).at_service(&self.table))
+    }
+
+    /// Ids of the uploads that the points of a key have noted.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn uploads_of(&self, pk: &str) -> Result<Vec<String>, Failure> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .filter_expression("attribute_exists(#upload)")
+            .projection_expression("#upload.#id")
+            .expression_attribute_names("#upload", "upload")
+            .expression_attribute_names("#id", "id")
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item =
+                item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
+            let upload = item.get("upload").and_then(|it| it.as_m().ok());
+            let id = upload.and_then(|it| it.get("id")?.as_s().ok());
+            found.extend(id.cloned());
+        }
+        Ok(found)
     }
 
     /// Writes plain attributes without a condition: the record of an event that no point can be made of.

@@ -2,14 +2,17 @@
 
 pub mod catalog;
 pub mod clients;
+pub mod deadline;
 pub mod executions;
 pub mod failure;
 pub mod policy_store;
+pub mod prepare;
 pub mod s3;
 pub mod serve;
 pub mod topic;
 
 pub use backup_domain::ErrorName;
 pub use clients::{Clients, S3, Settings, Sns, StepFunctions};
+pub use deadline::Deadline;
 pub use failure::{ApiError, Failure};
-pub use serve::{Error, serve};
+pub use serve::{Error, serve, serve_until};

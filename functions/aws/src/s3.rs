@@ -1,6 +1,9 @@
 //! S3 calls, one file per operation family.
 
+pub mod annotations;
 pub mod copy;
 pub mod head;
+pub mod multipart;
+pub mod parts;
 pub mod read;
 pub mod versions;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::{Instrument, error, info, info_span};
 
-use crate::Failure;
+use crate::{Deadline, Failure};
 
 /// What `main` returns when the runtime itself ends.
 pub type Error = lambda_runtime::Error;
@@ -29,12 +29,27 @@ where
     F: Fn(T) -> Fut,
     Fut: Future<Output = Result<R, Failure>>,
 {
+    serve_until(|task, _| handler(task)).await
+}
+
+/// As [`serve`], for a handler that must know when its time is over.
+///
+/// # Errors
+/// Only what the runtime API itself refuses.
+pub async fn serve_until<T, R, F, Fut>(handler: F) -> Result<(), Error>
+where
+    T: DeserializeOwned,
+    R: Serialize,
+    F: Fn(T, Deadline) -> Fut,
+    Fut: Future<Output = Result<R, Failure>>,
+{
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let deadline = Deadline::at_ms(event.context.deadline);
         let payload = event.payload;
         let place = Place::of(&payload);
         let span = place.span();
         let work = match serde_json::from_value::<T>(payload) {
-            Ok(task) => Ok(handler(task)),
+            Ok(task) => Ok(handler(task, deadline)),
             Err(problem) => Err(Failure::new(
                 ErrorName::InvalidEvent,
                 format!("the task cannot be read: {problem}"),

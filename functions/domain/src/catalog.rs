@@ -1,9 +1,12 @@
 //! Recovery points: what the catalog holds of one version at one destination.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
+use crate::multipart::Upload;
 use crate::object::SourceObject;
 
 /// Version of the stored shape; readers refuse what they do not know.
@@ -67,9 +70,15 @@ pub struct RecoveryPoint {
     pub until: Timestamp,
     /// Executions that have tried.
     pub attempts: u32,
+    /// Multipart upload under way, so that another execution can go on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Upload>,
     /// Backup bucket, region, key and version id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupVersion>,
+    /// Full-object checksums that the source has (`SHA256`), base64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checksums: BTreeMap<String, String>,
     /// How it was proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,

@@ -59,6 +59,14 @@ pub struct CopyRequest {
     pub checksum: String,
 }
 
+impl CopyRequest {
+    /// `Expires` to send: with COPY the source's own is kept.
+    pub fn expires_sent(&self) -> Option<&str> {
+        let replaced = self.metadata.is_some();
+        self.headers.expires.as_deref().filter(|_| replaced)
+    }
+}
+
 /// What the HEAD of the source leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
@@ -77,9 +85,13 @@ pub enum CopyError {
         /// Storage class.
         class: String,
     },
-    /// Over what one CopyObject copies.
-    #[error("the object has {bytes} bytes, one copy takes {COPY_OBJECT_BYTES_MAX} at most")]
+    /// Over what one CopyObject copies, though the event said less.
+    #[error(
+        "the event says {said} bytes, the object has {bytes}, and one CopyObject takes {COPY_OBJECT_BYTES_MAX} at most"
+    )]
     TooLarge {
+        /// Its size by the event.
+        said: u64,
         /// Its size.
         bytes: u64,
     },
@@ -103,7 +115,7 @@ impl Named for CopyError {
     fn name(&self) -> ErrorName {
         match self {
             Self::Archived { .. } => ErrorName::SourceArchived,
-            Self::TooLarge { .. } => ErrorName::ObjectTooLarge,
+            Self::TooLarge { .. } => ErrorName::InvalidEvent,
             Self::WeakerEncryption { .. } => ErrorName::InvalidPolicy,
             Self::Unversioned { .. } => ErrorName::DestinationUnversioned,
         }
@@ -119,7 +131,22 @@ impl Named for CopyError {
     }
 }
 
-/// Decides over a source version that was headed.
+/// Decides over a source version that was headed, for one CopyObject.
+///
+/// # Errors
+/// [`CopyError`] when it exists but cannot be copied to this destination.
+pub fn plan_single(task: &CopyTask, headed: &Headed) -> Result<Plan, CopyError> {
+    let planned = plan(task, headed)?;
+    if matches!(planned, Plan::Copy(_)) && headed.facts.size > COPY_OBJECT_BYTES_MAX {
+        return Err(CopyError::TooLarge {
+            said: task.object.size,
+            bytes: headed.facts.size,
+        });
+    }
+    Ok(planned)
+}
+
+/// Decides over a source version that was headed, whatever its size.
 ///
 /// # Errors
 /// [`CopyError`] when it exists but cannot be copied to this destination.
@@ -146,11 +173,6 @@ pub fn plan(task: &CopyTask, headed: &Headed) -> Result<Plan, CopyError> {
             )),
             Archived::Fail => Err(CopyError::Archived { class }),
         };
-    }
-    if headed.facts.size > COPY_OBJECT_BYTES_MAX {
-        return Err(CopyError::TooLarge {
-            bytes: headed.facts.size,
-        });
     }
     let kms = headed
         .facts
@@ -214,6 +236,9 @@ mod tests {
             target: target(),
             retry: 0,
             rejected: vec![],
+            begun: 0,
+            upload: None,
+            execution: None,
         }
     }
 
@@ -273,12 +298,13 @@ mod tests {
         ));
         let mut sized = headed();
         sized.facts.size = COPY_OBJECT_BYTES_MAX;
-        assert!(plan(&task(None), &sized).is_ok());
+        assert!(plan_single(&task(None), &sized).is_ok());
         sized.facts.size += 1;
         assert_eq!(
-            plan(&task(None), &sized).expect_err("large").name(),
-            ErrorName::ObjectTooLarge
+            plan_single(&task(None), &sized).expect_err("large").name(),
+            ErrorName::InvalidEvent
         );
+        assert!(plan(&task(None), &sized).is_ok(), "in parts");
         let mut kms = headed();
         kms.facts.encryption = Some("aws:kms".into());
         assert_eq!(

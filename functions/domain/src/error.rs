@@ -46,8 +46,6 @@ error_names! {
     InvalidPolicy => "correct the policy parameter; the change is picked up without a deployment, then redrive",
     /// Prefix and key together are longer than a key may be.
     KeyTooLong => "shorten the destination's prefix in the policy, then redrive",
-    /// The object is larger than this version copies.
-    ObjectTooLarge => "objects over 5 GiB are not copied by this version; copy it by hand or split it",
     /// The source object lies in an archive class and is not restored.
     SourceArchived => "restore the object (s3api restore-object), then redrive; or let the policy skip archived objects",
     /// The source object cannot be read with the rights at hand.
@@ -60,6 +58,10 @@ error_names! {
     DestinationUnavailable => "check that the destination bucket exists and its region is healthy, then redrive",
     /// The destination bucket keeps no versions, so a copy there could be overwritten.
     DestinationUnversioned => "enable versioning on the destination bucket, wait 15 minutes, then redrive",
+    /// The multipart upload is no longer there, and no copy came of it.
+    UploadVanished => "the upload is begun again by itself; if it recurs, look for a lifecycle rule or a person that aborts uploads, then redrive",
+    /// The function's time is nearly over; what it has done is kept.
+    OutOfTime => "resumed by itself, many times; if it recurs without end, raise the function's memory, then redrive",
     /// The copy differs from its source.
     ChecksumMismatch => "the bad version is tagged s3-backup=bad and counts as no copy; read the message, then redrive",
     /// Raised at the end of an execution whose failure was recorded, parked and told.

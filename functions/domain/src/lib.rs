@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod copy;
+pub mod crc;
 pub mod error;
 pub mod event;
 pub mod evidence;
@@ -13,7 +14,9 @@ pub mod lease;
 pub mod limits;
 pub mod marker;
 pub mod message;
+pub mod multipart;
 pub mod object;
+pub mod parts;
 pub mod policy;
 pub mod sequencer;
 pub mod task;

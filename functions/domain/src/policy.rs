@@ -87,6 +87,9 @@ pub struct Rule {
     /// What happens to objects in an archive class that is not restored.
     #[serde(default)]
     pub archived: Archived,
+    /// Whether annotations go along.
+    #[serde(default)]
+    pub annotations: Annotations,
     /// What is told.
     #[serde(default)]
     pub notify: NotifyLevel,
@@ -159,6 +162,18 @@ pub enum Archived {
     Fail,
     /// Skipped, with a reason.
     Skip,
+}
+
+/// Whether the annotations that an object has when it is copied go along. Each is a billed PUT and
+/// asks for rights of its own; later changes raise no event on EventBridge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Annotations {
+    /// They stay behind.
+    #[default]
+    Exclude,
+    /// They are carried.
+    Carry,
 }
 
 /// What is told of the executions under a rule.

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::evidence::{Evidence, Facts};
+use crate::multipart::{ReadRange, Upload};
 use crate::object::SourceObject;
-use crate::policy::{Archived, Destination, NotifyLevel};
+use crate::policy::{Annotations, Archived, Destination, NotifyLevel};
 
 /// Who holds a lease: one execution, by its id and the moment it started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub struct Decision {
 pub enum Action {
     /// One CopyObject per target.
     Small,
+    /// A multipart copy per target.
+    Large,
     /// Nothing: skipped, or a duplicate.
     Nothing,
 }
@@ -85,13 +88,19 @@ pub struct Target {
     pub read: bool,
     /// What an archived source means.
     pub archived: Archived,
+    /// Whether annotations go along.
+    #[serde(default)]
+    pub annotations: Annotations,
     /// Rule that chose it.
     pub rule: String,
     /// How many executions have tried, this one included.
     pub attempts: u32,
+    /// The multipart upload that an earlier execution left unfinished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Upload>,
 }
 
-/// Input of Copy.
+/// Input of Copy and of BeginMultipart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CopyTask {
@@ -105,12 +114,21 @@ pub struct CopyTask {
     /// Copies that verification refused; never adopted.
     #[serde(default)]
     pub rejected: Vec<String>,
+    /// How often this execution has begun a multipart upload before.
+    #[serde(default)]
+    pub begun: u32,
+    /// The upload that it began.
+    #[serde(default)]
+    pub upload: Option<Upload>,
+    /// Whose lease it is.
+    #[serde(default)]
+    pub execution: Option<Execution>,
 }
 
 impl CopyTask {
     /// Whether an earlier try may have copied already, its answer lost.
     pub fn may_be_done(&self) -> bool {
-        self.retry > 0 || self.target.attempts > 1
+        self.retry > 0 || self.begun > 0 || self.target.attempts > 1
     }
 }
 
@@ -139,6 +157,34 @@ pub struct Copied {
     pub at: Timestamp,
 }
 
+impl Copied {
+    /// There is a copy of this version id.
+    pub fn made(source: Facts, version_id: String, marked: bool, at: Timestamp) -> Self {
+        Self {
+            outcome: CopyOutcome::Copied,
+            reason: String::new(),
+            source: Some(source),
+            version_id: Some(version_id),
+            marked,
+            adopted: false,
+            at,
+        }
+    }
+
+    /// There is none, for this reason.
+    pub fn ended(outcome: CopyOutcome, reason: &str, source: Option<Facts>, at: Timestamp) -> Self {
+        Self {
+            outcome,
+            reason: reason.to_owned(),
+            source,
+            version_id: None,
+            marked: false,
+            adopted: false,
+            at,
+        }
+    }
+}
+
 /// What became of a source version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -163,6 +209,12 @@ pub struct VerifyTask {
     pub target: Target,
     /// What Copy said.
     pub copied: Copied,
+    /// Whether what must be read is handed out in ranges instead of being read at once.
+    #[serde(default)]
+    pub in_ranges: bool,
+    /// Sums of the ranges that were read.
+    #[serde(default)]
+    pub sums: Vec<ReadRange>,
 }
 
 /// Output of Verify.
@@ -172,6 +224,9 @@ pub struct Verified {
     /// How the copy was proven; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// What must be read first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reading: Vec<ReadRange>,
     /// When it was.
     pub at: Timestamp,
 }
@@ -287,8 +342,10 @@ pub(crate) mod fixtures {
             key: "k".into(),
             read: false,
             archived: Archived::Fail,
+            annotations: Annotations::Exclude,
             rule: "everything".into(),
             attempts: 1,
+            upload: None,
         }
     }
 }

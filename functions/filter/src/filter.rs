@@ -1,11 +1,14 @@
 //! What Filter does with one event.
 
+use std::collections::BTreeMap;
+
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::{head, versions};
 use backup_aws::{ApiError, Clients, Failure, StepFunctions, executions};
 use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, partition_key, sort_key};
 use backup_domain::lease::{Claim, Held, claim};
+use backup_domain::limits::MIB;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule, Verify};
 use backup_domain::task::{Action, Decision, Execution, FilterTask, Target};
 use backup_domain::{Policy, SourceEvent, SourceObject, event, evidence};
@@ -19,6 +22,7 @@ pub struct Filter {
     pub executions: StepFunctions,
     pub clients: Clients,
     pub lease_seconds: i64,
+    pub multipart_mib: u64,
 }
 
 /// Why one destination has nothing to do.
@@ -54,7 +58,11 @@ impl Filter {
             return Ok(nothing("duplicate", duplicates.join("; "), rule.notify));
         }
         Ok(Decision {
-            action: Action::Small,
+            action: if object.size < self.multipart_mib.saturating_mul(MIB) {
+                Action::Small
+            } else {
+                Action::Large
+            },
             outcome: "backed-up".to_owned(),
             reason: duplicates.join("; "),
             object: Some(object),
@@ -123,7 +131,7 @@ impl Filter {
         let tags = if tags {
             head::tags(&s3, version).await.map_err(at_source)?
         } else {
-            std::collections::BTreeMap::default()
+            BTreeMap::default()
         };
         Ok(Known {
             storage_class: found.headed.facts.storage_class,
@@ -153,7 +161,9 @@ impl Filter {
             owner: execution.owner(),
             until: now + SignedDuration::from_secs(self.lease_seconds),
             attempts: 1,
+            upload: None,
             backup: None,
+            checksums: BTreeMap::default(),
             evidence: None,
             copied_at: None,
             verified_at: None,
@@ -168,6 +178,8 @@ impl Filter {
             .and_then(|redrive| redrive.owner.as_deref());
         let mut written = self.catalog.create(&point).await?;
         while let Written::Refused(old) = written {
+            // What a dead owner has uploaded is gone on with.
+            point.upload = old.upload;
             let held = Held {
                 status: old.status,
                 owner: old.owner,
@@ -196,6 +208,7 @@ impl Filter {
             written = self.catalog.take_over(&point, &held).await?;
         }
         target.attempts = point.attempts;
+        target.upload = point.upload;
         Ok(Ok(target))
     }
 }
@@ -256,8 +269,10 @@ fn target(
         destination,
         read,
         archived: rule.archived,
+        annotations: rule.annotations,
         rule: rule.name.clone(),
         attempts: 1,
+        upload: None,
     })
 }
 

@@ -28,6 +28,7 @@ async fn main() -> Result<(), Error> {
         catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
         executions: clients.step_functions(),
         lease_seconds: Settings.parse("LEASE_SECONDS")?,
+        multipart_mib: Settings.parse("MULTIPART_THRESHOLD_MIB")?,
         clients,
     };
     serve(|task| filter.decide(task)).await

@@ -37,6 +37,13 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         owner: task.execution.owner(),
         until: now,
         attempts: target.attempts,
+        upload: None,
+        checksums: task
+            .copied
+            .source
+            .as_ref()
+            .map(|facts| facts.checksums.clone())
+            .unwrap_or_default(),
         backup: task
             .copied
             .version_id

@@ -4,10 +4,10 @@
 
 mod verify;
 
-use backup_aws::{Clients, Error, serve};
+use backup_aws::{Clients, Error, serve_until};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
-    serve(|task| verify::verify(&clients, task)).await
+    serve_until(|task, deadline| verify::verify(&clients, task, deadline)).await
 }

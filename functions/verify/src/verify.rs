@@ -1,32 +1,36 @@
 //! What Verify does with one copy.
 
+use backup_aws::prepare::{at_destination, source_version};
 use backup_aws::s3::head::{Found, Version, head};
 use backup_aws::s3::{copy, read};
-use backup_aws::{ApiError, Clients, ErrorName, Failure, S3};
+use backup_aws::{Clients, Deadline, ErrorName, Failure, S3};
 use backup_domain::evidence::{Evidence, Facts, Mismatch, Weighed, compare_read, weigh};
+use backup_domain::multipart::{ReadRange, Side, reading, sum_of};
 use backup_domain::task::{Verified, VerifyTask};
 use jiff::Timestamp;
 use tracing::error;
 
 /// Proves the copy, or passes on that there is none.
-pub async fn verify(clients: &Clients, task: VerifyTask) -> Result<Verified, Failure> {
+pub async fn verify(
+    clients: &Clients,
+    task: VerifyTask,
+    deadline: Deadline,
+) -> Result<Verified, Failure> {
     let (Some(version_id), Some(source)) = (&task.copied.version_id, &task.copied.source) else {
-        return Ok(Verified {
-            evidence: None,
-            at: Timestamp::now(),
-        });
+        return Ok(verified(None, vec![]));
     };
     let destination = &task.target.destination;
     let s3 = clients.s3(&destination.region);
-    let at_destination =
-        |api: ApiError| api.at_destination(&destination.bucket, &destination.region);
     let version = Version {
         bucket: &destination.bucket,
         key: &task.target.key,
         version_id: Some(version_id),
         owner: destination.account.as_deref(),
     };
-    let Found::Object(found) = head(&s3, version).await.map_err(at_destination)? else {
+    let Found::Object(found) = head(&s3, version)
+        .await
+        .map_err(|api| at_destination(&api, &task.target))?
+    else {
         return Err(Failure::new(
             ErrorName::DestinationUnavailable,
             format!(
@@ -42,49 +46,90 @@ pub async fn verify(clients: &Clients, task: VerifyTask) -> Result<Verified, Fai
             source: ours,
             copy: theirs,
         }) => {
-            let theirs = match theirs {
-                Some(stored) => stored,
-                None => read::crc64nvme(&s3, version, copy.size, &copy.etag)
-                    .await
-                    .map_err(at_destination)?,
+            let sides = Sides {
+                source,
+                copy: &copy,
+                ours,
+                theirs,
             };
-            let ours = match ours {
-                Some(stored) => stored,
-                None => read_source(clients, &task, source).await?,
-            };
-            compare_read(&ours, &theirs)
+            match read(clients, &task, version, sides, deadline).await? {
+                Read::Sums(ours, theirs) => compare_read(&ours, &theirs),
+                Read::First(reading) => return Ok(verified(None, reading)),
+            }
         }
         Err(mismatch) => Err(mismatch),
     };
     match proven {
-        Ok(evidence) => Ok(done(evidence)),
+        Ok(evidence) => Ok(verified(Some(evidence), vec![])),
         Err(mismatch) => Err(refuse(&s3, &task, version_id, mismatch).await),
     }
 }
 
-fn done(evidence: Evidence) -> Verified {
+fn verified(evidence: Option<Evidence>, reading: Vec<ReadRange>) -> Verified {
     Verified {
-        evidence: Some(evidence),
+        evidence,
+        reading,
         at: Timestamp::now(),
     }
 }
 
-async fn read_source(
+/// Both sides, with the CRC64NVME of those that need not be read.
+struct Sides<'a> {
+    source: &'a Facts,
+    copy: &'a Facts,
+    ours: Option<String>,
+    theirs: Option<String>,
+}
+
+/// What reading leads to.
+enum Read {
+    /// CRC64NVME of source and copy.
+    Sums(String, String),
+    /// These ranges must be read first.
+    First(Vec<ReadRange>),
+}
+
+/// Reads the sides without a usable checksum: at once, or by handing out ranges and taking their sums.
+async fn read(
     clients: &Clients,
     task: &VerifyTask,
-    facts: &Facts,
-) -> Result<String, Failure> {
-    let object = &task.object;
-    let s3 = clients.s3(&object.region);
-    let version = Version {
-        bucket: &object.bucket,
-        key: &object.key,
-        version_id: object.pinned_version(),
-        owner: Some(&object.account),
+    copy: Version<'_>,
+    sides: Sides<'_>,
+    deadline: Deadline,
+) -> Result<Read, Failure> {
+    let bytes = sides.copy.size;
+    if task.in_ranges && task.sums.is_empty() {
+        let mut unread = Vec::new();
+        if sides.ours.is_none() {
+            unread.push((Side::Source, sides.source.etag.as_str()));
+        }
+        if sides.theirs.is_none() {
+            unread.push((Side::Copy, sides.copy.etag.as_str()));
+        }
+        return Ok(match sides.ours.zip(sides.theirs) {
+            Some((ours, theirs)) => Read::Sums(ours, theirs),
+            None => Read::First(reading(bytes, &unread)),
+        });
+    }
+    let summed = |side| Ok::<_, Failure>(sum_of(side, &task.sums)?.map(read::base64));
+    let theirs = if let Some(sum) = sides.theirs.or(summed(Side::Copy)?) {
+        sum
+    } else {
+        let s3 = clients.s3(&task.target.destination.region);
+        read::crc64nvme(&s3, copy, bytes, &sides.copy.etag, deadline)
+            .await
+            .map_err(|api| at_destination(&api, &task.target))?
     };
-    read::crc64nvme(&s3, version, facts.size, &facts.etag)
-        .await
-        .map_err(|api| api.at_source(&object.bucket))
+    let ours = if let Some(sum) = sides.ours.or(summed(Side::Source)?) {
+        sum
+    } else {
+        let s3 = clients.s3(&task.object.region);
+        let version = source_version(&task.object);
+        read::crc64nvme(&s3, version, bytes, &sides.source.etag, deadline)
+            .await
+            .map_err(|api| api.at_source(&task.object.bucket))?
+    };
+    Ok(Read::Sums(ours, theirs))
 }
 
 /// A copy that differs counts as none: it is tagged, never deleted.

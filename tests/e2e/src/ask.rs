@@ -76,7 +76,7 @@ impl World {
         });
         let url = format!(
             "{}/{bucket}?versions&prefix={prefix}",
-            self.cloud.endpoint()
+            self.objects.endpoint()
         );
         let mut answer = ureq::get(url).call().expect("a listing");
         let text = answer.body_mut().read_to_string().expect("text");
@@ -93,9 +93,22 @@ impl World {
             .collect()
     }
 
+    /// Keys of the multipart uploads under way at the destination.
+    pub fn uploads(&self) -> Vec<String> {
+        let url = format!("{}/{}?uploads", self.objects.endpoint(), self.backup());
+        let mut answer = ureq::get(url).call().expect("a listing");
+        let text = answer.body_mut().read_to_string().expect("text");
+        let keys = text.split("<Upload>").skip(1);
+        keys.filter_map(|upload| {
+            let key = upload.split("<Key>").nth(1)?.split('<').next()?;
+            Some(key.to_owned())
+        })
+        .collect()
+    }
+
     /// The object at the destination.
     pub fn copy_of(&self, key: &str) -> Object {
-        self.cloud
+        self.objects
             .get_object(self.backup(), key, None)
             .expect("there is a copy")
     }

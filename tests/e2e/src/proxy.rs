@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// What happens to a call that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +12,15 @@ pub enum Fault {
     LoseAnswer,
     /// This status is answered, nothing is done.
     Status(u16),
+    /// This status comes with an error of this code, as S3 writes it; nothing is done. With 200 it is
+    /// an error inside a success.
+    Error(u16, &'static str),
     /// The last byte of the answer is another one.
     FlipLastByte,
+    /// Half of the answer comes, then the connection ends.
+    Truncate,
+    /// The call is held so many milliseconds before it is passed on.
+    HoldMs(u64),
 }
 
 /// One call as the proxy saw it.
@@ -36,6 +44,7 @@ struct Plan {
 pub struct Proxy {
     address: String,
     upstream: Arc<OnceLock<String>>,
+    other: Arc<OnceLock<(&'static str, String)>>,
     calls: Arc<Mutex<Vec<Call>>>,
     plans: Arc<Mutex<Vec<Plan>>>,
 }
@@ -47,6 +56,7 @@ impl Proxy {
         let proxy = Self {
             address: format!("http://{}", listener.local_addr()?),
             upstream: Arc::default(),
+            other: Arc::default(),
             calls: Arc::default(),
             plans: Arc::default(),
         };
@@ -74,6 +84,28 @@ impl Proxy {
             Ok(()),
             "the proxy forwards elsewhere already"
         );
+    }
+
+    /// Where the calls to buckets go on to whose names begin with `prefix`.
+    pub fn forward_buckets(&self, prefix: &'static str, endpoint: &str) {
+        let host = endpoint.trim_start_matches("http://").to_owned();
+        assert_eq!(
+            self.other.set((prefix, host)),
+            Ok(()),
+            "buckets go elsewhere already"
+        );
+    }
+
+    fn upstream_of(&self, request: &str) -> std::io::Result<&str> {
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        match self.other.get() {
+            Some((prefix, host)) if path.trim_start_matches('/').starts_with(prefix) => Ok(host),
+            _ => self
+                .upstream
+                .get()
+                .map(String::as_str)
+                .ok_or_else(|| std::io::Error::other("nothing to forward to")),
+        }
     }
 
     /// Fails the next `times` calls of an operation whose request contains `needle`.
@@ -110,19 +142,18 @@ impl Proxy {
             .unwrap_or_else(PoisonError::into_inner)
             .push(Call {
                 operation,
-                request: text,
+                request: text.clone(),
             });
-        if let Some(Fault::Status(status)) = fault {
-            let answer = format!(
-                "HTTP/1.1 {status} Planned\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-            );
-            return client.write_all(answer.as_bytes());
+        match fault {
+            Some(Fault::Status(status)) => return answer(&mut client, status, ""),
+            Some(Fault::Error(status, code)) => {
+                let body = format!("<Error><Code>{code}</Code><Message>planned</Message></Error>");
+                return answer(&mut client, status, &body);
+            }
+            Some(Fault::HoldMs(ms)) => std::thread::sleep(Duration::from_millis(ms)),
+            _ => {}
         }
-        let upstream = self
-            .upstream
-            .get()
-            .ok_or_else(|| std::io::Error::other("nothing to forward to"))?;
-        let mut server = TcpStream::connect(upstream)?;
+        let mut server = TcpStream::connect(self.upstream_of(&text)?)?;
         server.write_all(&request)?;
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
@@ -133,6 +164,7 @@ impl Proxy {
                     *last ^= 1;
                 }
             }
+            Some(Fault::Truncate) => answer.truncate(answer.len() / 2),
             _ => {}
         }
         client.write_all(&answer)
@@ -146,6 +178,14 @@ impl Proxy {
         plan.times -= 1;
         Some(plan.fault)
     }
+}
+
+fn answer(client: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 {status} Planned\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    client.write_all(answer.as_bytes())
 }
 
 /// Reads one request whole and asks the server to close after it, so that its answer ends.
@@ -199,7 +239,13 @@ fn operation(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let tagging = line.contains("tagging");
     match line.split(' ').next().unwrap_or_default() {
+        "PUT" if line.contains("uploadId=") => "UploadPartCopy",
         "PUT" if lower.contains("x-amz-copy-source:") => "CopyObject",
+        "POST" if line.contains("uploadId=") => "CompleteMultipartUpload",
+        "POST" if line.contains("?uploads") || line.contains("&uploads") => "CreateMultipartUpload",
+        "DELETE" if line.contains("uploadId=") => "AbortMultipartUpload",
+        "GET" if line.contains("uploadId=") => "ListParts",
+        "GET" if line.contains("?uploads") || line.contains("&uploads") => "ListMultipartUploads",
         "PUT" if tagging => "PutObjectTagging",
         "GET" if tagging => "GetObjectTagging",
         "GET" if line.contains("versions") => "ListObjectVersions",

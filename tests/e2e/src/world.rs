@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
-use backup_stack::{Cloud, Options, Outputs, Service, Stack};
+use backup_stack::{Cloud, Options, Outputs, Seaweed, Service, Silent, Stack, Toolchain};
 use serde_json::{Value, json};
 
 use crate::Proxy;
@@ -12,8 +12,12 @@ use crate::Proxy;
 /// One stack for the whole run; it ends with the process.
 pub struct World {
     _stack: Stack,
+    /// The second S3 server, where the buckets are on it.
+    pub seaweed: Option<Seaweed>,
     /// The stack's services.
     pub cloud: Cloud,
+    /// S3 where the buckets are.
+    pub objects: Cloud,
     /// Between the functions and the services.
     pub proxy: Proxy,
     /// Outputs of the deployed template.
@@ -51,8 +55,41 @@ impl World {
             .get_or_init(|| Self::start().expect("the local stack starts and the template deploys"))
     }
 
-    fn start() -> Result<Self, Box<dyn std::error::Error>> {
+    /// The one of this process whose buckets, `weed-source` (without versions) and `weed-backup`,
+    /// lie on SeaweedFS. It raises no events: see [`World::back_up`].
+    pub fn on_seaweed() -> &'static Self {
+        static WORLD: OnceLock<World> = OnceLock::new();
+        WORLD.get_or_init(|| {
+            Self::start_on_seaweed().expect("both servers start and the template deploys")
+        })
+    }
+
+    fn start_on_seaweed() -> Result<Self, Box<dyn std::error::Error>> {
+        let seaweed = Seaweed::start(&Toolchain::ensure(&Silent)?, &Silent)?;
+        let objects = seaweed.cloud();
+        for bucket in ["weed-source", "weed-versions", "weed-backup"] {
+            objects.create_bucket(bucket)?;
+        }
+        objects.enable_versioning("weed-backup")?;
+        objects.enable_versioning("weed-versions")?;
         let proxy = Proxy::start()?;
+        proxy.forward_buckets("weed-", seaweed.endpoint());
+        let parameters = [
+            ("SourceBucketName", "weed-source"),
+            ("BackupBucketName", "weed-backup"),
+        ];
+        Self::start_with_parts(proxy, &parameters, Some((seaweed, objects)))
+    }
+
+    fn start() -> Result<Self, Box<dyn std::error::Error>> {
+        Self::start_with_parts(Proxy::start()?, &[], None)
+    }
+
+    fn start_with_parts(
+        proxy: Proxy,
+        parameters: &[(&str, &str)],
+        seaweed: Option<(Seaweed, Cloud)>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let options = Options {
             lambda_endpoint: Some(proxy.endpoint().to_owned()),
             wait_scale: Some(0.0),
@@ -60,8 +97,14 @@ impl World {
         };
         let stack = Stack::start(options)?;
         proxy.forward_to(stack.endpoint());
-        let outputs = stack.deploy(&[])?;
+        let mut all = vec![("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")];
+        all.extend(parameters);
+        let outputs = stack.deploy(&all)?;
         let cloud = stack.cloud();
+        let (seaweed, objects) = match seaweed {
+            Some((seaweed, objects)) => (Some(seaweed), objects),
+            None => (None, cloud.clone()),
+        };
         let machine = json!({"stateMachineArn": outputs["StateMachineArn"]});
         let definition = cloud.json(Service::StepFunctions, "DescribeStateMachine", &machine)?;
         let definition = definition["definition"]
@@ -78,7 +121,9 @@ impl World {
         cloud.query(Service::Sns, "Subscribe", &subscription)?;
         let world = Self {
             _stack: stack,
+            seaweed,
             cloud,
+            objects,
             proxy,
             outputs,
             policy: RwLock::default(),
@@ -147,7 +192,7 @@ impl World {
     /// Uploads an object and waits for its execution to end.
     pub fn upload(&self, key: &str, body: &[u8], headers: &[(&str, &str)]) -> Ended {
         let before = self.executions();
-        self.cloud
+        self.objects
             .put_object(self.source(), key, body, headers)
             .expect("the object is uploaded");
         self.ended(|| {
@@ -156,6 +201,41 @@ impl World {
                 .find(|arn| self.key_of(arn).as_deref() == Some(key))
                 .cloned()
         })
+    }
+
+    /// Uploads an object where no events are raised, and starts an execution with one of our own.
+    pub fn back_up(&self, key: &str, body: &[u8], headers: &[(&str, &str)]) -> Ended {
+        self.objects
+            .put_object(self.source(), key, body, headers)
+            .expect("the object is uploaded");
+        self.start_with(&self.event_of(key))
+    }
+
+    /// A faithful event for the latest version of a key.
+    pub fn event_of(&self, key: &str) -> String {
+        let head = self
+            .objects
+            .head_object(self.source(), key, None)
+            .expect("it is there");
+        let size: u64 = head
+            .header("content-length")
+            .and_then(|text| text.parse().ok())
+            .expect("a size");
+        let mut object = json!({
+            "key": key, "size": size, "etag": head.header("etag"),
+            "sequencer": format!("{:X}", Instant::now().elapsed().as_nanos() + 0x00A0),
+        });
+        if let (Some(version), Some(object)) = (head.version_id(), object.as_object_mut()) {
+            object.insert("version-id".to_owned(), json!(version));
+        }
+        json!({
+            "version": "0", "id": format!("event of {key}"), "detail-type": "Object Created",
+            "source": "aws.s3", "account": "000000000000", "time": now(), "region": "us-east-1",
+            "resources": [format!("arn:aws:s3:::{}", self.source())],
+            "detail": {"version": "0", "bucket": {"name": self.source()}, "object": object,
+                       "request-id": "R", "requester": "000000000000", "reason": "PutObject"},
+        })
+        .to_string()
     }
 
     /// Starts an execution with this input and waits for it to end.
@@ -248,6 +328,11 @@ impl World {
             arn,
         }
     }
+}
+
+/// This moment, RFC 3339.
+fn now() -> String {
+    jiff::Timestamp::now().to_string()
 }
 
 /// Waits a minute at most; what was seen last is in the failure.

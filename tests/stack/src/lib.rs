@@ -39,6 +39,7 @@ mod parameters;
 mod progress;
 mod python;
 mod sam_local;
+mod seaweed;
 mod stack;
 mod template;
 mod toolchain;
@@ -51,6 +52,7 @@ pub use error::{Error, Result};
 pub use kept::Kept;
 pub use layout::Layout;
 pub use progress::{PlainLines, Progress, Silent};
+pub use seaweed::Seaweed;
 pub use stack::{Life, Options, Stack};
 pub use toolchain::Toolchain;
 

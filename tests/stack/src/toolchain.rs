@@ -39,6 +39,17 @@ impl Toolchain {
         &self.layout
     }
 
+    /// The environment of the tests' witnesses, made when it is first asked for: only tests need it.
+    pub(crate) fn witness(&self, progress: &dyn Progress) -> Result<Venv> {
+        if let Some(venv) = Venv::ready(&self.layout, "witness")? {
+            return Ok(venv);
+        }
+        let _lock = Lock::hold(&self.layout.lock("venv"), || {
+            progress.waiting("Waiting for another process that installs the Python packages");
+        })?;
+        ensure_venv(&self.layout, "witness", progress)
+    }
+
     /// The Python that runs our helper scripts.
     pub(crate) fn python(&self) -> PathBuf {
         self.stack.python()

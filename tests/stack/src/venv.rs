@@ -1,5 +1,5 @@
 //! The virtual environments: `stack` holds MiniStack, `sam` the SAM CLI; two, because the versions
-//! of botocore they ask for exclude each other.
+//! of botocore they ask for exclude each other. `witness`, for tests alone, holds SeaweedFS and rclone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn requirements_pin_every_package_by_hash() {
-        for name in ["stack", "sam"] {
+        for name in ["stack", "sam", "witness"] {
             let text = read_text(&requirements(&Layout::of_workspace(), name)).unwrap();
             for line in text.lines().filter(|line| line.contains("==")) {
                 assert!(line.ends_with('\\'), "{name}: no hash follows {line}");

@@ -8,16 +8,17 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::copy_object::CopyObjectError;
 use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, MetadataDirective, ObjectLockMode, ServerSideEncryption, StorageClass, Tag,
-    Tagging, TaggingDirective,
+    AnnotationDirective, ChecksumAlgorithm, MetadataDirective, ObjectLockMode,
+    ServerSideEncryption, StorageClass, Tag, Tagging, TaggingDirective,
 };
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
 use aws_smithy_types::DateTime;
 use backup_domain::copy::CopyRequest;
-use backup_domain::policy::LockMode;
+use backup_domain::policy::{Annotations, LockMode, ObjectLock};
 use backup_domain::task::CopyTask;
 use jiff::Timestamp;
 
@@ -32,7 +33,7 @@ pub const BAD: (&str, &str) = ("s3-backup", "bad");
 /// Retries only what surely did not happen: S3 turned it away for its pace. After a time-out, a
 /// reset or a 500 the copy may exist, and a second one would be surplus.
 #[derive(Debug)]
-struct OnlySurelyNotDone;
+pub(super) struct OnlySurelyNotDone;
 
 impl ClassifyRetry for OnlySurelyNotDone {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
@@ -71,9 +72,11 @@ pub async fn copy(
     let config = Config::builder()
         .timeout_config(timeouts)
         .retry_classifier(OnlySurelyNotDone);
+    let expires = request.expires_sent().map(str::to_owned);
     let answer = build(client, task, request, now)
         .customize()
         .config_override(config)
+        .mutate_request(move |request| set_expires(request, expires.as_deref()))
         .send()
         .await;
     match answer {
@@ -94,8 +97,6 @@ fn build(
 ) -> CopyObjectFluentBuilder {
     let destination = &task.target.destination;
     let lock = destination.object_lock.as_ref();
-    let retain_until =
-        lock.map(|lock| DateTime::from_secs(now.as_second() + i64::from(lock.days) * 86_400));
     let builder = client
         .copy_object()
         .bucket(&destination.bucket)
@@ -105,6 +106,12 @@ fn build(
         .expected_source_bucket_owner(&task.object.account)
         .set_expected_bucket_owner(destination.account.clone())
         .tagging_directive(TaggingDirective::Copy)
+        // Each annotation is a billed PUT and needs a right of its own.
+        .annotation_directive(if task.target.annotations == Annotations::Carry {
+            AnnotationDirective::Copy
+        } else {
+            AnnotationDirective::Exclude
+        })
         .checksum_algorithm(ChecksumAlgorithm::from(request.checksum.as_str()))
         .set_storage_class(destination.storage_class.as_deref().map(StorageClass::from))
         .set_server_side_encryption(
@@ -114,11 +121,8 @@ fn build(
                 .map(|_| ServerSideEncryption::AwsKms),
         )
         .set_ssekms_key_id(destination.kms_key.clone())
-        .set_object_lock_mode(lock.map(|lock| match lock.mode {
-            LockMode::Governance => ObjectLockMode::Governance,
-            LockMode::Compliance => ObjectLockMode::Compliance,
-        }))
-        .set_object_lock_retain_until_date(retain_until)
+        .set_object_lock_mode(lock.map(lock_mode))
+        .set_object_lock_retain_until_date(lock.map(|lock| retain_until(lock, now)))
         .set_website_redirect_location(request.headers.website_redirect.clone());
     with_metadata(builder, request)
 }
@@ -140,12 +144,27 @@ fn with_metadata(
         .set_content_disposition(headers.content_disposition.clone())
         .set_content_encoding(headers.content_encoding.clone())
         .set_content_language(headers.content_language.clone())
-        .set_expires(headers.expires.as_deref().and_then(expires))
 }
 
-/// HTTP dates only: the SDK sends nothing else.
-fn expires(raw: &str) -> Option<DateTime> {
-    DateTime::from_str(raw, aws_smithy_types::date_time::Format::HttpDate).ok()
+/// Sends `Expires` as the source has it, which need not be a date; the SDK itself sends dates only.
+pub(super) fn set_expires(request: &mut HttpRequest, raw: Option<&str>) {
+    if let Some(raw) = raw
+        && let Err(problem) = request.headers_mut().try_insert("expires", raw.to_owned())
+    {
+        // S3 sent it in a header, so a header can hold it.
+        tracing::error!(%problem, "the Expires header of the source cannot be sent");
+    }
+}
+
+pub(super) fn lock_mode(lock: &ObjectLock) -> ObjectLockMode {
+    match lock.mode {
+        LockMode::Governance => ObjectLockMode::Governance,
+        LockMode::Compliance => ObjectLockMode::Compliance,
+    }
+}
+
+pub(super) fn retain_until(lock: &ObjectLock, now: Timestamp) -> DateTime {
+    DateTime::from_secs(now.as_second() + i64::from(lock.days) * 86_400)
 }
 
 /// Tags a version as bad, beside the tags it has.

@@ -140,6 +140,10 @@ fn checksums(output: &HeadObjectOutput) -> BTreeMap<String, String> {
         ("SHA1", output.checksum_sha1()),
         ("SHA256", output.checksum_sha256()),
         ("SHA512", output.checksum_sha512()),
+        ("MD5", output.checksum_md5()),
+        ("XXHASH64", output.checksum_xxhash64()),
+        ("XXHASH3", output.checksum_xxhash3()),
+        ("XXHASH128", output.checksum_xxhash128()),
     ]
     .into_iter()
     // A composite value ends in the number of its parts, whatever the type header says.

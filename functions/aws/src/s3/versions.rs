@@ -1,6 +1,6 @@
 //! Finding a version: the one an event means, and a copy that an earlier try made.
 
-use backup_domain::task::CopyTask;
+use backup_domain::task::Target;
 use backup_domain::{SourceObject, key, marker};
 use jiff::Timestamp;
 
@@ -69,7 +69,7 @@ pub async fn list(
 }
 
 /// Listings write a space as `+` and a plus as `%2B`.
-fn listed_key(key: &str, encoded: bool) -> Option<String> {
+pub(super) fn listed_key(key: &str, encoded: bool) -> Option<String> {
     if encoded {
         key::decode(&key.replace('+', " "))
     } else {
@@ -164,55 +164,46 @@ pub async fn locate(
 /// The answer of S3.
 pub async fn find_own_copy(
     client: &aws_sdk_s3::Client,
-    task: &CopyTask,
+    object: &SourceObject,
+    target: &Target,
+    rejected: &[String],
     size: u64,
 ) -> Result<Option<String>, ApiError> {
     let (bucket, owner) = (
-        task.target.destination.bucket.as_str(),
-        task.target.destination.account.as_deref(),
+        target.destination.bucket.as_str(),
+        target.destination.account.as_deref(),
     );
     let latest = Version {
         bucket,
-        key: &task.target.key,
+        key: &target.key,
         version_id: None,
         owner,
     };
-    if let Found::Object(latest) = head(client, latest).await?
-        && let Some(id) = adopt(task, size, *latest)
+    let adopt = |found: Head| {
+        let id = found.version_id?;
+        let mine = marker::is_mine(&found.headed.metadata, object, &target.destination.prefix);
+        (mine && found.headed.facts.size == size && !rejected.contains(&id)).then_some(id)
+    };
+    if let Found::Object(found) = head(client, latest).await?
+        && let Some(id) = adopt(*found)
     {
         return Ok(Some(id));
     }
-    for listed in list(client, bucket, &task.target.key, owner).await? {
+    for listed in list(client, bucket, &target.key, owner).await? {
         // Whole seconds at the source, and clocks that differ: a minute is slack enough.
-        let early = listed
-            .modified
-            .duration_since(task.object.event_at)
-            .as_secs()
-            < -60;
+        let early = listed.modified.duration_since(object.event_at).as_secs() < -60;
         if listed.size != size || early {
             continue;
         }
-        let version = Version {
+        let candidate = Version {
             version_id: Some(&listed.id),
-            bucket,
-            key: &task.target.key,
-            owner,
+            ..latest
         };
-        if let Found::Object(candidate) = head(client, version).await?
-            && let Some(id) = adopt(task, size, *candidate)
+        if let Found::Object(candidate) = head(client, candidate).await?
+            && let Some(id) = adopt(*candidate)
         {
             return Ok(Some(id));
         }
     }
     Ok(None)
-}
-
-fn adopt(task: &CopyTask, size: u64, found: Head) -> Option<String> {
-    let id = found.version_id?;
-    let mine = marker::is_mine(
-        &found.headed.metadata,
-        &task.object,
-        &task.target.destination.prefix,
-    );
-    (mine && found.headed.facts.size == size && !task.rejected.contains(&id)).then_some(id)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use backup_domain::error::Named;
+use backup_domain::multipart::{CopyPartsTask, FinishTask, ReadRangeTask};
 use backup_domain::task::{CopyTask, FailureTask, FilterTask, NotifyTask, RecordTask, VerifyTask};
 use backup_domain::{ErrorName, SourceEvent, event};
 use serde::de::DeserializeOwned;
@@ -287,7 +288,10 @@ fn every_function_has_a_sample_task_of_its_type() {
     for (folder, task) in &tasks {
         let readable = match folder.as_str() {
             "filter" => readable::<FilterTask>(task),
-            "copy" => readable::<CopyTask>(task),
+            "copy" | "begin-multipart" => readable::<CopyTask>(task),
+            "copy-parts" => readable::<CopyPartsTask>(task),
+            "complete-multipart" | "abort-multipart" => readable::<FinishTask>(task),
+            "read-range" => readable::<ReadRangeTask>(task),
             "verify" => readable::<VerifyTask>(task),
             "record" => readable::<RecordTask>(task),
             "record-failure" => readable::<FailureTask>(task),

@@ -10,4 +10,5 @@ mod bad_input;
 mod every_state;
 mod failures;
 mod hostile;
+mod multipart;
 mod sample_events;

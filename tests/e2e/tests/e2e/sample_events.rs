@@ -118,9 +118,14 @@ fn sample_tasks_make_a_recovery_point_step_by_step() {
         if let Some(field) = answers {
             known.insert(field, answer.clone());
         }
-        if folder == "filter" {
-            known.insert("object", answer["object"].clone());
-            known.insert("target", answer["targets"][0].clone());
+        match folder {
+            "filter" => {
+                known.insert("object", answer["object"].clone());
+                known.insert("target", answer["targets"][0].clone());
+            }
+            "begin-multipart" => drop(known.insert("segment", answer["segments"][0].clone())),
+            "copy-parts" => drop(known.insert("segments", json!([answer]))),
+            _ => {}
         }
         answer
     };
@@ -137,4 +142,13 @@ fn sample_tasks_make_a_recovery_point_step_by_step() {
     assert_eq!(failed["outcome"], "duplicate");
     assert_eq!(step("notify", "Notify", None)["outcome"], "backed-up");
     assert_eq!(world.points(key)[0]["status"]["S"], "stored");
+    // The same object in parts, of which it has one.
+    let begun = step("begin-multipart", "BeginMultipart", Some("begun"));
+    assert!(begun["upload"]["id"].is_string(), "{begun}");
+    assert_eq!(step("copy-parts", "CopyParts", None)["copied"], 1);
+    let completed = step("complete-multipart", "CompleteMultipart", Some("copied"));
+    assert_eq!(completed["outcome"], "copied", "{completed}");
+    assert_eq!(step("read-range", "ReadRange", None)["read"], 5);
+    step("abort-multipart", "AbortMultipart", None);
+    assert_eq!(world.copy_of(key).body, b"hello");
 }

@@ -64,6 +64,19 @@ impl Cloud {
         }
     }
 
+    /// Deletes a version for good, or puts a delete marker on top where none is named.
+    pub fn delete_object(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Object> {
+        self.object(&Method::DELETE, &path(bucket, key, version), &[], &[])
+    }
+
+    /// Lets a bucket keep versions.
+    pub fn enable_versioning(&self, bucket: &str) -> Result<()> {
+        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        let path = format!("/{bucket}?versioning");
+        self.object(&Method::PUT, &path, body.as_bytes(), &[])
+            .map(drop)
+    }
+
     fn object(
         &self,
         method: &Method,

@@ -1,0 +1,86 @@
+//! Annotations of an object: named documents beside its content, up to 1,000 of 1 MiB each (Amazon S3
+//! User Guide, "S3 object annotations"). CopyObject carries them by a directive, a multipart copy
+//! does not.
+
+use aws_sdk_s3::primitives::AggregatedBytes;
+use backup_domain::task::Target;
+
+use super::head::Version;
+use crate::ApiError;
+
+/// Why annotations were not carried, and which side it was.
+pub enum Uncarried {
+    /// Reading those of the source failed.
+    Source(ApiError),
+    /// Writing one to the copy failed.
+    Copy(ApiError),
+}
+
+/// Puts the annotations of a source version on its copy, one PUT each; doing it twice is once.
+///
+/// # Errors
+/// The answer of the side that refused.
+pub async fn carry(
+    source: &aws_sdk_s3::Client,
+    version: Version<'_>,
+    destination: &aws_sdk_s3::Client,
+    target: &Target,
+    copy_version_id: &str,
+) -> Result<usize, Uncarried> {
+    let mut carried = 0;
+    let mut pages = source
+        .list_object_annotations()
+        .bucket(version.bucket)
+        .key(version.key)
+        .set_version_id(version.version_id.map(str::to_owned))
+        .set_expected_bucket_owner(version.owner.map(str::to_owned))
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        let page =
+            page.map_err(|error| Uncarried::Source(ApiError::of("ListObjectAnnotations", &error)))?;
+        for entry in page.annotations() {
+            let name = entry.annotation_name();
+            let bytes = read(source, version, name)
+                .await
+                .map_err(Uncarried::Source)?;
+            destination
+                .put_object_annotation()
+                .bucket(&target.destination.bucket)
+                .key(&target.key)
+                .version_id(copy_version_id)
+                .set_expected_bucket_owner(target.destination.account.clone())
+                .annotation_name(name)
+                .annotation_payload(bytes.into())
+                .send()
+                .await
+                .map_err(|error| Uncarried::Copy(ApiError::of("PutObjectAnnotation", &error)))?;
+            carried += 1;
+        }
+    }
+    Ok(carried)
+}
+
+async fn read(
+    client: &aws_sdk_s3::Client,
+    version: Version<'_>,
+    name: &str,
+) -> Result<Vec<u8>, ApiError> {
+    let answer = client
+        .get_object_annotation()
+        .bucket(version.bucket)
+        .key(version.key)
+        .set_version_id(version.version_id.map(str::to_owned))
+        .set_expected_bucket_owner(version.owner.map(str::to_owned))
+        .annotation_name(name)
+        .send()
+        .await
+        .map_err(|error| ApiError::of("GetObjectAnnotation", &error))?;
+    let body = answer.annotation_payload.collect().await;
+    body.map(AggregatedBytes::to_vec)
+        .map_err(|problem| ApiError {
+            operation: "GetObjectAnnotation",
+            message: format!("the body broke off: {problem}"),
+            ..ApiError::default()
+        })
+}

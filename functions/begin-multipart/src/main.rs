@@ -1,0 +1,22 @@
+//! State `BeginMultipart`: creates the upload of a copy in parts, or finds the one to go on with.
+//!
+//! Safe to run twice or beside itself: a repeated run looks for the finished copy first, then for
+//! the upload that was noted, and aborts those that were begun but never noted.
+
+mod begin;
+
+use backup_aws::catalog::Catalog;
+use backup_aws::{Clients, Error, Settings, serve};
+
+use crate::begin::Begin;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    let begin = Begin {
+        catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
+        part_mib_min: Settings.parse("PART_SIZE_MIN_MIB")?,
+        clients,
+    };
+    serve(|task| begin.begin(task)).await
+}
