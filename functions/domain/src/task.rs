@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::evidence::{Evidence, Facts};
 use crate::multipart::{ReadRange, Upload};
@@ -28,6 +29,16 @@ impl Execution {
     pub fn arn_of(owner: &str) -> &str {
         owner.rsplit_once('@').map_or(owner, |(arn, _)| arn)
     }
+}
+
+/// Input of Filter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilterTask {
+    /// The execution's input, untouched.
+    pub event: Value,
+    /// Who would hold the lease.
+    pub execution: Execution,
 }
 
 /// What Filter decided.
@@ -234,6 +245,40 @@ pub struct RecordTask {
     pub verified: Verified,
     /// Whose lease it is.
     pub execution: Execution,
+}
+
+/// Input of RecordFailure. Without object and target the event itself failed, before any
+/// destination was chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureTask {
+    /// The execution's input, untouched.
+    pub event: Value,
+    /// Whose lease it is.
+    pub execution: Execution,
+    /// What the state machine caught: `Error` and `Cause`.
+    pub error_output: Value,
+    /// The source version.
+    #[serde(default)]
+    pub object: Option<SourceObject>,
+    /// Where its copy was to go.
+    #[serde(default)]
+    pub target: Option<Target>,
+}
+
+/// Input of Notify.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotifyTask {
+    /// The execution's input, untouched.
+    pub event: Value,
+    /// The execution that is told of.
+    pub execution: Execution,
+    /// What is told.
+    #[serde(default)]
+    pub notify: NotifyLevel,
+    /// One entry a destination.
+    pub outcomes: Vec<Outcome>,
 }
 
 /// What became of one destination: output of Record and of the failure path, read by Notify.

@@ -10,11 +10,9 @@ use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, partition_key, sort_k
 use backup_domain::lease::{Claim, Held, claim};
 use backup_domain::limits::MIB;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule, Verify};
-use backup_domain::task::{Action, Decision, Execution, Target};
+use backup_domain::task::{Action, Decision, Execution, FilterTask, Target};
 use backup_domain::{Policy, SourceEvent, SourceObject, event, evidence};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
-use serde_json::Value;
 use tracing::info;
 
 /// The function's clients and settings.
@@ -25,16 +23,6 @@ pub struct Filter {
     pub clients: Clients,
     pub lease_seconds: i64,
     pub multipart_mib: u64,
-}
-
-/// Input of Filter.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FilterTask {
-    /// The execution's input, untouched.
-    event: Value,
-    /// Who would hold the lease.
-    execution: Execution,
 }
 
 /// Why one destination has nothing to do.

@@ -5,9 +5,8 @@ use backup_domain::error::one_line;
 use backup_domain::event;
 use backup_domain::limits::CAUSE_MESSAGE_BYTES_MAX;
 use backup_domain::message::{Story, compose, has_failed};
-use backup_domain::policy::NotifyLevel;
-use backup_domain::task::{Execution, Outcome};
-use serde::{Deserialize, Serialize};
+use backup_domain::task::{NotifyTask, Outcome};
+use serde::Serialize;
 use serde_json::Value;
 
 /// The function's client and settings.
@@ -15,17 +14,6 @@ pub struct Notify {
     pub client: Sns,
     pub topic: String,
     pub region: String,
-}
-
-/// Input of Notify.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NotifyTask {
-    event: Value,
-    execution: Execution,
-    #[serde(default)]
-    notify: NotifyLevel,
-    outcomes: Vec<Outcome>,
 }
 
 /// Output of a good execution.

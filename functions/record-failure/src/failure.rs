@@ -4,25 +4,10 @@ use backup_aws::Failure;
 use backup_aws::catalog::{Catalog, Written};
 use backup_domain::catalog::{SHAPE, Status, day, partition_key, sort_key};
 use backup_domain::error::{Cause, cause_of};
-use backup_domain::task::{Execution, Outcome, Target};
+use backup_domain::task::{Execution, FailureTask, Outcome, Target};
 use backup_domain::{SourceObject, event};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
-
-/// Input of RecordFailure. Without object and target the event itself failed, before any
-/// destination was chosen.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FailureTask {
-    event: Value,
-    execution: Execution,
-    error_output: Value,
-    #[serde(default)]
-    object: Option<SourceObject>,
-    #[serde(default)]
-    target: Option<Target>,
-}
 
 /// Records the failure, and says what became of the destination.
 pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Failure> {

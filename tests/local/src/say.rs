@@ -54,6 +54,11 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// Pages of the AWS console lead nowhere from a local stack.
+pub fn is_of_use_here(output: &str) -> bool {
+    !output.ends_with("Console")
+}
+
 /// A table as wide as the terminal.
 pub fn table() -> Table {
     let width = Term::stdout().size_checked().map(|(_, columns)| columns);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::execution::{self, Execution};
 use crate::failure::{Failure, Result};
-use crate::say::{duration, printable, table};
+use crate::say::{duration, is_of_use_here, printable, table};
 
 const EXECUTIONS_SHOWN: u32 = 10;
 
@@ -26,7 +26,7 @@ pub fn run() -> Result<()> {
     facts.add_row(["up for", &duration(kept.uptime())]);
     facts.add_row(["process", &kept.pid().to_string()]);
     facts.add_row(["log", &kept.log().display().to_string()]);
-    for (name, value) in &outputs {
+    for (name, value) in outputs.iter().filter(|it| is_of_use_here(it.0)) {
         facts.add_row([name, &printable(value)]);
     }
     if let Some(queue) = outputs.get("DeadLetterQueueUrl") {

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{Write, stdout};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use backup_stack::{Layout, Life, Options, Stack, shell_quoted};
@@ -9,6 +10,7 @@ use clap::Args;
 use console::style;
 
 use crate::failure::Result;
+use crate::say::is_of_use_here;
 use crate::spinner::progress;
 
 #[derive(Debug, Args)]
@@ -18,9 +20,15 @@ pub struct Arguments {
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
 
-    /// The port to listen on at 127.0.0.1; without it 4566, or any free one where that is taken.
+    /// The port to listen on; without it 4566, or any free one where that is taken.
     #[arg(long)]
     port: Option<u16>,
+
+    /// The address to listen on; without it 127.0.0.1. Whoever reaches another one reaches the stack.
+    ///
+    /// For functions in containers (`sam local invoke`) that of Docker's bridge, mostly 172.17.0.1.
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
 }
 
 fn parameter(text: &str) -> std::result::Result<(String, String), String> {
@@ -34,6 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let stack = Stack::start(Options {
         life: Life::Kept,
         port: arguments.port,
+        address: arguments.address,
         // The local Step Functions waits out every retry in full, uncapped: hours for a throttle.
         wait_scale: Some(0.01),
         progress: progress(),
@@ -49,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut out = stdout().lock();
     let heading = style("s3-backup is up").bold();
     writeln!(out, "{heading} at {}", stack.endpoint())?;
-    for (name, value) in &outputs {
+    for (name, value) in outputs.iter().filter(|it| is_of_use_here(it.0)) {
         writeln!(out, "  {name:<20} {value}")?;
     }
     let env_file = Layout::of_workspace().env_file();

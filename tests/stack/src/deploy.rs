@@ -203,8 +203,8 @@ impl<'s> Deployment<'s> {
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("NO_PROXY", "127.0.0.1")
-            .env("no_proxy", "127.0.0.1")
+            .env("NO_PROXY", self.stack.host())
+            .env("no_proxy", self.stack.host())
             .env("SAM_CLI_TELEMETRY", "0")
             .env("SAM_CLI_POLL_DELAY", "0.1")
             .env("__SAM_CLI_APP_DIR", self.sam_settings()?);

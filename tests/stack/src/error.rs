@@ -1,6 +1,7 @@
 //! What can go wrong on the way to a running stack: each text says what happened and what to do.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -69,16 +70,39 @@ pub enum Error {
     BuildFailed { lines: String, log: PathBuf },
 
     #[error(
+        "the Lambda functions cannot be linked: `{linker}` was not found; install a C compiler, for \
+         example with `apt-get install build-essential` or `xcode-select --install`, and run this again"
+    )]
+    NoLinker { linker: String },
+
+    #[error(
         "cargo built no binary `{name}`; check that functions/{name} is a workspace member with a \
          binary of this name"
     )]
     NoBinary { name: String },
 
     #[error(
-        "port {port} of 127.0.0.1 is taken; stop what listens there or choose another port, or \
-         none to take any that is free"
+        "port {port} is taken; stop what listens there or choose another with `--port`; without it \
+         any free one is taken"
     )]
     PortTaken { port: u16 },
+
+    #[error(
+        "{address} is no address of this machine; `ip address` shows those it has, 127.0.0.1 is \
+         always one"
+    )]
+    NoSuchAddress { address: Ipv4Addr },
+
+    #[error(
+        "port {port} is open to administrators alone; choose one from 1024 on, or leave `--port` out"
+    )]
+    PortForbidden { port: u16 },
+
+    #[error(
+        "the local stack runs already, at {endpoint}; leave `--port` and `--address` out to bring it \
+         up to date, or stop it first with `cargo local down`"
+    )]
+    RunsElsewhere { endpoint: String },
 
     #[error(
         "the local stack ended while it started:\n{lines}\nthe whole log is {}", log.display()

@@ -83,6 +83,9 @@ fn build(toolchain: &Toolchain, names: &[String], progress: &dyn Progress) -> Re
             let path = toolchain.layout.root().join("target");
             return Err(Error::DiskFull { path });
         }
+        if let Some(linker) = missing_linker(&finished.err) {
+            return Err(Error::NoLinker { linker });
+        }
         return Err(Error::BuildFailed {
             lines: quoted(&compiler_errors(&finished.err), 40),
             log,
@@ -132,6 +135,15 @@ fn executable(line: &str) -> Option<(String, PathBuf)> {
     let path = message["executable"].as_str()?;
     let name = message["target"]["name"].as_str()?;
     Some((name.to_owned(), path.into()))
+}
+
+/// The linker that rustc says it cannot find.
+fn missing_linker(talk: &[String]) -> Option<String> {
+    let found = talk.iter().find_map(|line| {
+        let linker = line.strip_prefix("error: linker `")?;
+        linker.strip_suffix("` not found")
+    });
+    found.map(str::to_owned)
 }
 
 /// The talk from the first error on; what was compiled well before it is of no interest.
@@ -232,6 +244,19 @@ mod tests {
             compiler_errors(&talk),
             [&talk[1], &talk[2], &talk[4]].map(Clone::clone)
         );
+    }
+
+    #[test]
+    fn a_missing_linker_is_told_apart() {
+        let talk = [
+            "   Compiling notify v0.1.0",
+            "error: linker `cc` not found",
+            "  |",
+            "  = note: No such file or directory (os error 2)",
+        ]
+        .map(String::from);
+        assert_eq!(missing_linker(&talk), Some("cc".into()));
+        assert_eq!(missing_linker(&talk[..1]), None);
     }
 
     #[test]

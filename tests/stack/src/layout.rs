@@ -20,6 +20,12 @@ impl Layout {
         Self { root: root.into() }
     }
 
+    /// One of a test's own.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.into() }
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -44,6 +50,11 @@ impl Layout {
     /// The shell lines that lead a user's tools to the kept stack.
     pub fn env_file(&self) -> PathBuf {
         self.local().join("env")
+    }
+
+    /// The template for `sam local invoke` against the kept stack.
+    pub fn sam_local_file(&self) -> PathBuf {
+        self.local().join("sam-local.json")
     }
 
     pub(crate) fn kept_file(&self) -> PathBuf {

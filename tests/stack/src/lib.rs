@@ -38,6 +38,7 @@ mod ministack;
 mod parameters;
 mod progress;
 mod python;
+mod sam_local;
 mod seaweed;
 mod stack;
 mod template;

@@ -35,6 +35,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) name: String,
     pub(crate) kept: bool,
     pub(crate) port: Option<u16>,
+    pub(crate) address: Ipv4Addr,
     pub(crate) lambda_endpoint: Option<&'a str>,
     pub(crate) wait_scale: Option<f64>,
 }
@@ -82,7 +83,7 @@ impl Launch<'_> {
 
     fn attempt(&self, folder: &Path, log: &Path) -> Result<Running> {
         let port = self.choose_port()?;
-        let endpoint = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
+        let endpoint = format!("http://{}:{port}", self.address);
         let mut command = self.command(folder, port, &endpoint);
         let output = File::create(log).map_err(Error::file("written", log))?;
         let errors = output.try_clone().map_err(Error::file("written", log))?;
@@ -112,16 +113,19 @@ impl Launch<'_> {
     }
 
     fn choose_port(&self) -> Result<u16> {
-        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let bind = |port| TcpListener::bind((self.address, port));
         let listener = match self.port {
             Some(port) => bind(port),
             None if self.kept => bind(USUAL_PORT).or_else(|_| bind(0)),
             None => bind(0),
         };
-        let taken = |cause: io::Error| match self.port {
-            Some(port) if cause.kind() == io::ErrorKind::AddrInUse => Error::PortTaken { port },
+        let address = self.address;
+        let taken = |cause: io::Error| match (self.port, cause.kind()) {
+            (Some(port), io::ErrorKind::AddrInUse) => Error::PortTaken { port },
+            (Some(port), io::ErrorKind::PermissionDenied) => Error::PortForbidden { port },
+            (_, io::ErrorKind::AddrNotAvailable) => Error::NoSuchAddress { address },
             _ => Error::Program {
-                program: "a listener on 127.0.0.1".into(),
+                program: format!("a listener on {address}"),
                 cause,
             },
         };
@@ -160,7 +164,7 @@ impl Launch<'_> {
             .env("TMPDIR", folder.join("tmp"))
             .env("STATE_DIR", folder.join("tmp"))
             .env("PYTHONUNBUFFERED", "1")
-            .env("BIND_HOST", Ipv4Addr::LOCALHOST.to_string())
+            .env("BIND_HOST", self.address.to_string())
             .env("GATEWAY_PORT", port.to_string())
             .env("MINISTACK_REGION", REGION)
             .env("MINISTACK_EDITION", self.token())

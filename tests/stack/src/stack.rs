@@ -1,6 +1,7 @@
 //! A local stack from start to stop.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub life: Life,
     /// None takes any free port; a kept stack then prefers 4566.
     pub port: Option<u16>,
+    /// Where to listen; none is 127.0.0.1.
+    pub address: Option<Ipv4Addr>,
     /// Where the Lambda functions call AWS, e.g. a proxy that injects faults; none is the stack.
     pub lambda_endpoint: Option<String>,
     /// Multiplies the waits of state machines, retries included; 0 takes them out.
@@ -46,6 +49,7 @@ impl Default for Options {
         Self {
             life: Life::Leashed,
             port: None,
+            address: None,
             lambda_endpoint: None,
             wait_scale: None,
             template: None,
@@ -59,6 +63,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("life", &self.life)
             .field("port", &self.port)
+            .field("address", &self.address)
             .field("lambda_endpoint", &self.lambda_endpoint)
             .field("wait_scale", &self.wait_scale)
             .field("template", &self.template)
@@ -113,9 +118,12 @@ impl Stack {
             let reason = "Waiting for another process that starts the stack";
             options.progress.waiting(reason);
         })?;
-        let kept = match find_healthy(layout)? {
-            Some(kept) => kept,
-            None => Kept::note(layout, &launch(&toolchain, &options, kept::NAME)?)?,
+        let kept = if let Some(kept) = find_healthy(layout)? {
+            kept.listens_at(options.address, options.port)?;
+            kept
+        } else {
+            Kept::clear(layout)?;
+            Kept::note(layout, &launch(&toolchain, &options, kept::NAME)?)?
         };
         Ok(Self {
             name: kept::NAME.into(),
@@ -149,6 +157,12 @@ impl Stack {
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The endpoint's address without its port.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.endpoint.trim_start_matches("http://");
+        host.split(':').next().unwrap_or(host)
     }
 
     /// A client of this stack.
@@ -206,6 +220,7 @@ fn launch(toolchain: &Toolchain, options: &Options, name: &str) -> Result<Runnin
             name: name.into(),
             kept: options.life == Life::Kept,
             port: options.port,
+            address: options.address.unwrap_or(Ipv4Addr::LOCALHOST),
             lambda_endpoint: options.lambda_endpoint.as_deref(),
             wait_scale: options.wait_scale,
         };

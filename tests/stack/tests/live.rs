@@ -178,6 +178,30 @@ fn taken_port_is_told() {
     assert!(matches!(error.unwrap_err(), Error::PortTaken { port: taken } if taken == port));
 }
 
+#[test]
+fn an_address_of_another_machine_is_told() {
+    // TEST-NET-1 of RFC 5737: nobody has it.
+    let address = std::net::Ipv4Addr::new(192, 0, 2, 1);
+    let error = Stack::start(Options {
+        address: Some(address),
+        ..Options::default()
+    });
+    assert!(
+        matches!(error.unwrap_err(), Error::NoSuchAddress { address: told } if told == address)
+    );
+}
+
+#[test]
+fn a_stack_listens_where_it_is_told() {
+    let stack = Stack::start(Options {
+        address: Some(std::net::Ipv4Addr::new(127, 0, 0, 2)),
+        ..Options::default()
+    })
+    .unwrap();
+    assert!(stack.endpoint().starts_with("http://127.0.0.2:"));
+    stack.cloud().create_bucket("over-there").unwrap();
+}
+
 /// A killed process cannot clean up, so others must. The holder is this very test program.
 #[test]
 fn nothing_outlives_a_killed_holder() {

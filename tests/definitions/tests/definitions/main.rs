@@ -7,8 +7,10 @@
 
 mod documents;
 mod errors;
+mod events;
 mod linters;
 mod machine;
+mod parameters;
 mod payload;
 mod roles;
 mod storage;

@@ -15,4 +15,5 @@ mod every_state_twice;
 mod failures;
 mod hostile;
 mod multipart;
+mod sample_events;
 mod seaweed;

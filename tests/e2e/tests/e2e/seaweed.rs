@@ -147,9 +147,10 @@ fn an_unversioned_source_that_is_overwritten_is_superseded() {
         let overwriting = std::thread::spawn(move || {
             backup_e2e::world::wait("it is being copied", || {
                 let calls = world.proxy.calls(key);
-                match calls.iter().any(|it| it.operation == call) {
-                    true => Ok(()),
-                    false => Err("not yet".to_owned()),
+                if calls.iter().any(|it| it.operation == call) {
+                    Ok(())
+                } else {
+                    Err("not yet".to_owned())
                 }
             });
             world

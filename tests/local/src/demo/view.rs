@@ -42,7 +42,7 @@ impl View {
     /// Shows how far the execution of the object at `index` has come.
     pub fn steps(&mut self, index: usize, steps: &[Step]) {
         match self {
-            Self::Terminal(bars) => bars[index].set_message(trail(steps)),
+            Self::Terminal(bars) => bars[index].set_message(trail(steps, room())),
             Self::Plain { keys, told } => {
                 let done = steps.iter().take_while(|step| step.took.is_some());
                 for step in done.skip(told[index]) {
@@ -107,10 +107,23 @@ fn column(key: &str) -> String {
     pad_str(&cut, KEY_COLUMNS, Alignment::Left, None).into_owned()
 }
 
-/// `Filter 12 ms › Copy 9 ms › Verify`.
-fn trail(steps: &[Step]) -> String {
+/// Columns beside the key, its mark and the spaces between them.
+fn room() -> usize {
+    let columns = usize::from(Term::stderr().size().1);
+    columns.saturating_sub(KEY_COLUMNS + 3)
+}
+
+/// `Filter 12 ms › Copy 9 ms › Verify`; where that is too long, the latest steps after an ellipsis.
+fn trail(steps: &[Step], room: usize) -> String {
     let texts: Vec<_> = steps.iter().map(text).collect();
-    texts.join(" › ")
+    let mut shown = texts.join(" › ");
+    for first in 1..texts.len() {
+        if measure_text_width(&shown) <= room {
+            break;
+        }
+        shown = format!("… › {}", texts[first..].join(" › "));
+    }
+    shown
 }
 
 /// A step with its time; one that still runs has none.
@@ -124,6 +137,23 @@ pub fn text(step: &Step) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_terminal_shows_the_latest_steps() {
+        let step = |state: &str, millis: Option<u64>| Step {
+            state: state.into(),
+            took: millis.map(Duration::from_millis),
+        };
+        let steps = [
+            step("Filter", Some(586)),
+            step("Copy", Some(38)),
+            step("Verify", None),
+        ];
+        assert_eq!(trail(&steps, 80), "Filter 586 ms › Copy 38 ms › Verify");
+        assert_eq!(trail(&steps, 30), "… › Copy 38 ms › Verify");
+        assert_eq!(trail(&steps, 5), "… › Verify");
+        assert_eq!(trail(&[], 80), "");
+    }
 
     #[test]
     fn keys_fill_their_column_and_keep_both_ends() {

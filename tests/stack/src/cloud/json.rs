@@ -32,6 +32,26 @@ impl Cloud {
     }
 }
 
+impl Cloud {
+    /// The Lambda functions, each as GetFunctionConfiguration shows it.
+    pub(crate) fn functions(&self) -> Result<Vec<Value>> {
+        let action = "ListFunctions";
+        let request = Request::get(format!("{}/2015-03-31/functions/", self.endpoint))
+            .header("authorization", self.authorization(Service::Lambda))
+            .body(Vec::new())
+            .map_err(unsendable(action))?;
+        let answer = self.send(action, request)?;
+        let body: Value = serde_json::from_slice(answer.body()).map_err(|cause| Error::Answer {
+            action: action.into(),
+            what: cause.to_string(),
+        })?;
+        if answer.status().is_success() {
+            return Ok(body["Functions"].as_array().cloned().unwrap_or_default());
+        }
+        Err(refusal(Service::Lambda, action, &body))
+    }
+}
+
 /// The prefix of the target header and the protocol's version.
 fn protocol(service: Service) -> (&'static str, &'static str) {
     match service {
@@ -44,6 +64,7 @@ fn protocol(service: Service) -> (&'static str, &'static str) {
         Service::Sns => ("SNS", "1.0"),
         Service::Iam => ("IAM", "1.0"),
         Service::S3 => ("S3", "1.0"),
+        Service::Lambda => ("AWSGirApiService", "1.1"),
     }
 }
 
