@@ -14,6 +14,7 @@ pub mod limits;
 pub mod marker;
 pub mod message;
 pub mod object;
+pub mod order;
 pub mod policy;
 pub mod sequencer;
 pub mod task;

@@ -87,6 +87,9 @@ pub struct Rule {
     /// What happens to objects in an archive class that is not restored.
     #[serde(default)]
     pub archived: Archived,
+    /// What a deletion at the source does to the backup.
+    #[serde(default)]
+    pub deletes: Deletes,
     /// What is told.
     #[serde(default)]
     pub notify: NotifyLevel,
@@ -159,6 +162,17 @@ pub enum Archived {
     Fail,
     /// Skipped, with a reason.
     Skip,
+}
+
+/// What a deletion at the source does to the backup. No backup version is ever deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deletes {
+    /// It is recorded in the catalog; the backup is left as it is.
+    #[default]
+    Keep,
+    /// The backup's latest becomes a delete marker exactly when the source shows no object.
+    Mirror,
 }
 
 /// What is told of the executions under a rule.

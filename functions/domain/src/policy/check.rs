@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use globset::GlobBuilder;
 
-use super::{Destination, Policy, Rule, Verify};
+use super::{Deletes, Destination, Policy, Rule, Verify};
 use crate::error::{ErrorName, Named};
 use crate::limits::{KEY_BYTES_MAX, SSM_ADVANCED_BYTES_MAX};
 
@@ -214,6 +214,12 @@ fn check_rule(index: usize, rule: &Rule, policy: &Policy) -> Result<(), PolicyEr
             ));
         }
     }
+    if rule.deletes == Deletes::Mirror && rule.destinations.is_empty() {
+        return Err(wrong(
+            at("deletes"),
+            "a rule without destinations has nothing to mirror into",
+        ));
+    }
     if let Verify::Sample(share) = rule.verify
         && !(0.0..=1.0).contains(&share)
     {
@@ -330,6 +336,14 @@ mod tests {
                 r#"[{"name":"a","destinations":["p"],"notify":"loud"}]"#,
                 "loud",
             ),
+            (
+                r#"[{"name":"a","destinations":["p"],"deletes":"erase"}]"#,
+                "erase",
+            ),
+            (
+                r#"[{"name":"a","destinations":[],"deletes":"mirror"}]"#,
+                "nothing to mirror",
+            ),
         ] {
             let message = refused(&format!(
                 r#"{{"version":1,{DESTINATIONS},"rules":{rules}}}"#
@@ -337,5 +351,16 @@ mod tests {
             assert!(message.contains(said), "{message}");
         }
         assert!(refused(&" ".repeat(SSM_ADVANCED_BYTES_MAX + 1)).contains("8192"));
+    }
+
+    #[test]
+    fn deletions_are_kept_unless_a_rule_mirrors_them() {
+        let rules = r#"[{"name":"a","destinations":["p"]},
+            {"name":"b","destinations":["p"],"deletes":"keep"},
+            {"name":"c","destinations":["p"],"deletes":"mirror"}]"#;
+        let document = format!(r#"{{"version":1,{DESTINATIONS},"rules":{rules}}}"#);
+        let policy = parse(&document, &[]).expect("a policy");
+        let deletes: Vec<_> = policy.rules.iter().map(|rule| rule.deletes).collect();
+        assert_eq!(deletes, [Deletes::Keep, Deletes::Keep, Deletes::Mirror]);
     }
 }
