@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::event::DeletedEvent;
 use crate::evidence::Evidence;
 use crate::multipart::Upload;
 use crate::object::SourceObject;
@@ -30,6 +31,8 @@ pub enum Status {
     Skipped,
     /// Failed, parked and told; a redrive makes it `copying` again.
     Failed,
+    /// Stored, but its order could not be settled; parked. Counts as stored.
+    Unsettled,
 }
 
 impl Status {
@@ -42,6 +45,7 @@ impl Status {
             Self::Superseded => "superseded",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+            Self::Unsettled => "unsettled",
         }
     }
 }
@@ -131,6 +135,12 @@ pub fn sort_key(destination: &str, object: &SourceObject) -> String {
     format!("{destination}#{}", object.version_key())
 }
 
+/// Sort key of a deletion at a destination. No version's sort key looks like it, since version ids
+/// hold no `#`.
+pub fn deletion_sort_key(destination: &str, event: &DeletedEvent) -> String {
+    format!("{destination}#deleted#{}", event.deletion_key())
+}
+
 /// Partition of the index by day: the UTC day, and a shard that is always the same for a key.
 pub fn day(at: Timestamp, pk: &str) -> String {
     let shard = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, pk.as_bytes()) % DAY_SHARDS;
@@ -159,6 +169,26 @@ mod tests {
         assert_eq!(
             sort_key("p", &object("k", Some("null"))),
             sort_key("p", &object("k", None))
+        );
+    }
+
+    #[test]
+    fn deletions_never_share_an_item_with_a_version_or_with_each_other() {
+        use crate::event::{Deletion, parse_deleted};
+        let event = serde_json::json!({
+            "id": "i", "detail-type": "Object Deleted", "source": "aws.s3", "account": "111122223333",
+            "time": "2026-11-12T00:00:00Z", "region": "r",
+            "detail": {"bucket": {"name": "b"}, "deletion-type": "Delete Marker Created",
+                       "object": {"key": "k", "version-id": "v1", "sequencer": "0A"}}
+        });
+        let marker = parse_deleted(&event, &["b".to_owned()]).expect("an event");
+        let mut removal = marker.clone();
+        removal.deletion = Deletion::Permanent;
+        assert_eq!(deletion_sort_key("p", &marker), "p#deleted#v1");
+        assert_eq!(deletion_sort_key("p", &removal), "p#deleted#0A");
+        assert_ne!(
+            deletion_sort_key("p", &marker),
+            sort_key("p", &object("k", Some("v1")))
         );
     }
 

@@ -1,5 +1,7 @@
 //! The events that start an execution: S3 events as EventBridge delivers them, and our own redrive.
 
+mod deleted;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,6 +9,8 @@ use serde_json::Value;
 use crate::error::{CauseObject, ErrorName, Named};
 use crate::limits::KEY_BYTES_MAX;
 use crate::sequencer;
+
+pub use deleted::{DeletedEvent, Deletion, S3Event, parse_any, parse_deleted};
 
 /// A readable "Object Created" event of a watched bucket.
 ///
@@ -63,12 +67,14 @@ pub enum EventError {
         problem: String,
     },
     /// Another kind of event than this machine backs up.
-    #[error("the event is a {found:?} of {origin:?}, not an \"Object Created\" of aws.s3")]
+    #[error("the event is a {found:?} of {origin:?}, not an {wanted:?} of aws.s3")]
     Kind {
         /// Its `detail-type`.
         found: String,
         /// Its `source`.
         origin: String,
+        /// The `detail-type` that is read here.
+        wanted: &'static str,
     },
     /// The bucket is not the one that is backed up.
     #[error("the event is about bucket {found:?}, this backup watches {watched:?}")]
@@ -98,13 +104,39 @@ impl Named for EventError {
 /// [`EventError`], all of them `InvalidEvent`: another kind of event, a bucket that is not
 /// watched, or a field that is missing, empty or of another type.
 pub fn parse(input: &Value, watched: &[String]) -> Result<SourceEvent, EventError> {
+    expect_kind(input, "Object Created")?;
+    let (bucket, key, sequencer) = place(input, watched)?;
+    Ok(SourceEvent {
+        id: text(input, "id")?,
+        account: text(input, "account")?,
+        region: text(input, "region")?,
+        time: time(input)?,
+        bucket,
+        key,
+        size: size(input)?,
+        etag: text(input, "detail.object.etag")?
+            .trim_matches('"')
+            .to_owned(),
+        version_id: optional_text(input, "detail.object.version-id")?,
+        sequencer,
+        redrive: redrive(input)?,
+    })
+}
+
+fn expect_kind(input: &Value, wanted: &'static str) -> Result<(), EventError> {
     let kind = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
-    if kind("source") != "aws.s3" || kind("detail-type") != "Object Created" {
-        return Err(EventError::Kind {
-            found: kind("detail-type").to_owned(),
-            origin: kind("source").to_owned(),
-        });
+    if kind("source") == "aws.s3" && kind("detail-type") == wanted {
+        return Ok(());
     }
+    Err(EventError::Kind {
+        found: kind("detail-type").to_owned(),
+        origin: kind("source").to_owned(),
+        wanted,
+    })
+}
+
+/// Bucket, key and sequencer.
+fn place(input: &Value, watched: &[String]) -> Result<(String, String, String), EventError> {
     let bucket = text(input, "detail.bucket.name")?;
     if !watched.contains(&bucket) {
         return Err(EventError::ForeignBucket {
@@ -126,21 +158,7 @@ pub fn parse(input: &Value, watched: &[String]) -> Result<SourceEvent, EventErro
             format!("{sequencer:?} is not hexadecimal"),
         ));
     }
-    Ok(SourceEvent {
-        id: text(input, "id")?,
-        account: text(input, "account")?,
-        region: text(input, "region")?,
-        time: time(input)?,
-        bucket,
-        key,
-        size: size(input)?,
-        etag: text(input, "detail.object.etag")?
-            .trim_matches('"')
-            .to_owned(),
-        version_id: optional_text(input, "detail.object.version-id")?,
-        sequencer,
-        redrive: redrive(input)?,
-    })
+    Ok((bucket, key, sequencer))
 }
 
 /// What can be told of the object of an event that may be damaged.

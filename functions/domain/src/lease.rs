@@ -22,7 +22,8 @@ pub struct Held {
 pub enum Claim {
     /// Take it, on condition that nothing changed meanwhile.
     TakeOver,
-    /// Done before: this event is a duplicate.
+    /// Done before: this event is a duplicate, which settles where [`crate::order::must_settle`]
+    /// says so, since the execution that stored it may have died before it could.
     Done(Status),
     /// A live lease: ask whether its owner still runs; if not, take over, else it is a duplicate.
     AskOwner,
@@ -34,9 +35,11 @@ pub enum Claim {
 /// expired lease cannot be alive.
 pub fn claim(held: &Held, owner: &str, redriven_owner: Option<&str>, now: Timestamp) -> Claim {
     match held.status {
-        Status::Stored | Status::Gone | Status::Superseded | Status::Skipped => {
-            Claim::Done(held.status)
-        }
+        Status::Stored
+        | Status::Unsettled
+        | Status::Gone
+        | Status::Superseded
+        | Status::Skipped => Claim::Done(held.status),
         Status::Failed => Claim::TakeOver,
         Status::Copying => {
             let named = held.owner == owner || redriven_owner == Some(held.owner.as_str());
@@ -68,6 +71,7 @@ mod tests {
         let (past, future) = ("2026-10-31T00:00:00Z", "2026-11-02T00:00:00Z");
         for done in [
             Status::Stored,
+            Status::Unsettled,
             Status::Gone,
             Status::Superseded,
             Status::Skipped,

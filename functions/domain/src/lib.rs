@@ -16,6 +16,7 @@ pub mod marker;
 pub mod message;
 pub mod multipart;
 pub mod object;
+pub mod order;
 pub mod parts;
 pub mod policy;
 pub mod sequencer;

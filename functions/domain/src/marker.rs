@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::key;
 use crate::limits::USER_METADATA_BYTES_MAX;
 use crate::object::{NULL_VERSION, SourceObject};
+use crate::order::Marked;
 
 /// Metadata names; S3 puts `x-amz-meta-` before them.
 pub const SOURCE_BUCKET: &str = "s3-backup-source-bucket";
@@ -55,6 +56,22 @@ pub fn is_mine(metadata: &BTreeMap<String, String>, object: &SourceObject, prefi
     })
 }
 
+/// Whose copy this metadata marks: a version of `bucket`, copied under `prefix`; `None` for any
+/// other object.
+pub fn read<'a>(
+    metadata: &'a BTreeMap<String, String>,
+    bucket: &str,
+    prefix: &str,
+) -> Option<Marked<'a>> {
+    let text = |name| metadata.get(name).map(String::as_str);
+    let here =
+        text(SOURCE_BUCKET)? == bucket && text(PREFIX).unwrap_or_default() == key::encode(prefix);
+    here.then_some(Marked {
+        version_id: text(SOURCE_VERSION)?,
+        sequencer: text(SEQUENCER)?,
+    })
+}
+
 /// The source's user metadata and the marker together, or `None` when S3 would refuse that much.
 pub fn with(
     metadata: &BTreeMap<String, String>,
@@ -93,6 +110,28 @@ mod tests {
         later.sequencer = "0B".into();
         assert!(is_mine(&marked, &mine, ""));
         assert!(!is_mine(&marked, &later, ""));
+    }
+
+    #[test]
+    fn a_marker_tells_whose_copy_it_is_and_foreign_ones_tell_nothing() {
+        let marked = of(&object("k", Some("v1")), "p/");
+        let mine = Marked {
+            version_id: "v1",
+            sequencer: "0A",
+        };
+        assert_eq!(read(&marked, "source", "p/"), Some(mine));
+        assert_eq!(read(&marked, "other", "p/"), None);
+        assert_eq!(read(&marked, "source", ""), None);
+        let unprefixed = of(&object("k", None), "");
+        assert_eq!(
+            read(&unprefixed, "source", "").map(|mark| mark.version_id),
+            Some("null")
+        );
+        for lost in [SOURCE_BUCKET, SOURCE_VERSION, SEQUENCER] {
+            let mut damaged = marked.clone();
+            damaged.remove(lost);
+            assert_eq!(read(&damaged, "source", "p/"), None, "without {lost}");
+        }
     }
 
     #[test]

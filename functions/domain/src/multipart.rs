@@ -357,5 +357,4 @@ pub fn strays<'a>(
 }
 
 #[cfg(test)]
-#[path = "multipart_tests.rs"]
 mod tests;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CauseObject;
+use crate::order::Version;
 
 /// The version id that S3 gives to objects of buckets without (or with suspended) versioning.
 pub const NULL_VERSION: &str = "null";
@@ -41,6 +42,15 @@ impl SourceObject {
     /// place, so that requests are guarded by the ETag instead.
     pub fn pinned_version(&self) -> Option<&str> {
         self.version_id.as_deref().filter(|id| *id != NULL_VERSION)
+    }
+
+    /// As the order of versions sees it; the event's time stands in for an unknown last-modified.
+    pub fn in_order(&self) -> Version<'_> {
+        Version {
+            id: self.pinned_version().unwrap_or(NULL_VERSION),
+            etag: &self.etag,
+            modified: self.last_modified.unwrap_or(self.event_at),
+        }
     }
 
     /// How a failure names it.

@@ -90,6 +90,9 @@ pub struct Rule {
     /// Whether annotations go along.
     #[serde(default)]
     pub annotations: Annotations,
+    /// What a deletion at the source does to the backup.
+    #[serde(default)]
+    pub deletes: Deletes,
     /// What is told.
     #[serde(default)]
     pub notify: NotifyLevel,
@@ -174,6 +177,17 @@ pub enum Annotations {
     Exclude,
     /// They are carried.
     Carry,
+}
+
+/// What a deletion at the source does to the backup. No backup version is ever deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deletes {
+    /// It is recorded in the catalog; the backup is left as it is.
+    #[default]
+    Keep,
+    /// The backup's latest becomes a delete marker exactly when the source shows no object.
+    Mirror,
 }
 
 /// What is told of the executions under a rule.

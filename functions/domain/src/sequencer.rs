@@ -31,6 +31,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn only_hexadecimal_is_a_sequencer() {
+        assert!(is_valid("0") && is_valid("00617f08299329D189"));
+        for bad in ["", " ", "0x1", "0A ", "g", "é"] {
+            assert!(!is_valid(bad), "{bad:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn trailing_zeros_do_not_matter(text in "[0-9A-F]{1,20}", zeros in 0usize..12) {
