@@ -33,7 +33,7 @@ impl Filter {
     pub async fn decide(&self, task: FilterTask) -> Result<Decision, Failure> {
         let event = event::parse(&task.event, self.policy.sources())?;
         let policy = self.policy.load().await?;
-        let mut object = object_of(&event);
+        let mut object = SourceObject::created(&event);
         let rule = match self.choose(&policy, &mut object).await? {
             Ok(rule) => rule,
             Err(reason) => return Ok(nothing("skipped", reason, NotifyLevel::default())),
@@ -163,6 +163,9 @@ impl Filter {
             attempts: 1,
             upload: None,
             backup: None,
+            promotions: vec![],
+            bad: vec![],
+            owed_after: None,
             checksums: BTreeMap::default(),
             evidence: None,
             copied_at: None,
@@ -213,21 +216,6 @@ impl Filter {
     }
 }
 
-fn object_of(event: &SourceEvent) -> SourceObject {
-    SourceObject {
-        bucket: event.bucket.clone(),
-        key: event.key.clone(),
-        version_id: event.version_id.clone(),
-        size: event.size,
-        etag: event.etag.clone(),
-        sequencer: event.sequencer.clone(),
-        last_modified: None,
-        event_at: event.time,
-        account: event.account.clone(),
-        region: event.region.clone(),
-    }
-}
-
 /// A redrive is limited to the destinations that failed.
 fn chosen<'a>(rule: &'a Rule, event: &SourceEvent) -> Vec<&'a String> {
     let redrive = event.redrive.as_ref().map(|redrive| &redrive.destinations);
@@ -270,6 +258,8 @@ fn target(
         read,
         archived: rule.archived,
         annotations: rule.annotations,
+        deletes: rule.deletes,
+        settle_only: None,
         rule: rule.name.clone(),
         attempts: 1,
         upload: None,

@@ -38,6 +38,9 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         until: now,
         attempts: target.attempts,
         upload: None,
+        promotions: vec![],
+        bad: vec![],
+        owed_after: None,
         checksums: task
             .copied
             .source
@@ -71,6 +74,7 @@ fn status_of(outcome: CopyOutcome) -> Status {
         CopyOutcome::Gone => Status::Gone,
         CopyOutcome::Superseded => Status::Superseded,
         CopyOutcome::Skipped => Status::Skipped,
+        CopyOutcome::Settle => Status::Stored,
     }
 }
 
