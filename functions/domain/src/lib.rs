@@ -21,6 +21,7 @@ pub mod parts;
 pub mod policy;
 pub mod sequencer;
 pub mod task;
+pub mod watch;
 
 pub use error::{Cause, ErrorName, Named};
 pub use event::{Redrive, SourceEvent};

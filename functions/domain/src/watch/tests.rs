@@ -1,0 +1,201 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::SourceObject;
+use crate::catalog::{SHAPE, partition_key, sort_key};
+use crate::event::{S3Event, parse_any};
+use crate::task::fixtures::object;
+
+const ARN: &str = "arn:aws:states:eu-west-1:111122223333:execution:backup:x";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+fn point(destination: &str, status: Status, arn: &str) -> RecoveryPoint {
+    let object = object("k", Some("v1"));
+    serde_json::from_value(json!({
+        "pk": partition_key(&object.bucket, &object.key), "sk": sort_key(destination, &object),
+        "shape": SHAPE, "status": status, "object": object, "destination": destination, "rule": "r",
+        "owner": format!("{arn}@2026-11-01T00:00:00Z"), "until": "2026-11-02T00:00:00Z", "attempts": 1,
+    }))
+    .expect("a point")
+}
+
+fn dead(ended: Ended, error: Option<&str>, cause: Option<&str>) -> Dead {
+    Dead {
+        arn: ARN.to_owned(),
+        start_time: "2026-11-01T00:00:00Z".to_owned(),
+        ended,
+        error: error.map(str::to_owned),
+        cause: cause.map(str::to_owned),
+        event: event_of(&point("primary", Status::Copying, ARN)),
+    }
+}
+
+fn aborted() -> Dead {
+    dead(Ended::Aborted, None, None)
+}
+
+#[test]
+fn what_an_execution_told_itself_is_left_alone() {
+    let told = dead(Ended::Failed, Some("BackupFailed"), Some("{}"));
+    assert_eq!(told.known(), Known::Told);
+    assert_eq!(todo(&told, &[], false), Todo::Nothing);
+    let failed = [point("primary", Status::Failed, ARN)];
+    assert_eq!(todo(&told, &failed, false), Todo::Nothing);
+    let unparked = dead(Ended::Failed, Some("Unparked"), Some("{}"));
+    assert_eq!(unparked.known(), Known::Unparked);
+    assert_eq!(todo(&unparked, &failed, false), Todo::Close);
+    // A hand that stops an execution may give any error.
+    assert_eq!(
+        dead(Ended::Aborted, Some("BackupFailed"), None).known(),
+        Known::Silent
+    );
+}
+
+#[test]
+fn a_death_has_a_name_a_reason_and_advice() {
+    let runtime = dead(
+        Ended::Failed,
+        Some("States.Runtime"),
+        Some("no such field"),
+    )
+    .cause();
+    assert_eq!(
+        (runtime.error.as_str(), runtime.message.as_str()),
+        ("States.Runtime", "no such field")
+    );
+    let stopped = dead(Ended::Aborted, Some("Stopped"), Some("by me")).cause();
+    assert_eq!(stopped.error, "Aborted");
+    assert_eq!(
+        stopped.message,
+        "the execution was stopped by hand Stopped: by me"
+    );
+    let late = dead(Ended::TimedOut, None, None).cause();
+    assert_eq!(late.error, "TimedOut");
+    for cause in [runtime, stopped, late] {
+        assert!(cause.advice.contains("redrive"), "{cause:?}");
+    }
+}
+
+#[test]
+fn each_death_is_taken_up_once_and_only_where_something_is_missing() {
+    use Status::{Copying, Failed, Gone, Stored};
+    let all = || vec!["*".to_owned()];
+    let none: &[(Status, &str)] = &[];
+    for (points, expected) in [
+        (none, Todo::Restart(all())),
+        (&[(Copying, ARN)], Todo::Restart(all())),
+        (&[(Copying, ARN), (Copying, ARN)], Todo::Restart(all())),
+        (
+            &[(Copying, ARN), (Stored, ARN)],
+            Todo::Restart(vec!["0".to_owned()]),
+        ),
+        // Filter may have died before it leased what another execution holds or does not hold.
+        (&[(Copying, ARN), (Stored, "other")], Todo::Restart(all())),
+        (&[(Stored, ARN), (Gone, ARN)], Todo::Owe),
+        (&[(Gone, ARN)], Todo::Nothing),
+        (&[(Failed, ARN), (Stored, ARN)], Todo::Close),
+        (&[(Copying, "other")], Todo::Nothing),
+        (&[(Stored, "other")], Todo::Nothing),
+    ] {
+        let points: Vec<_> = points
+            .iter()
+            .enumerate()
+            .map(|(number, (status, arn))| point(&number.to_string(), *status, arn))
+            .collect();
+        assert_eq!(todo(&aborted(), &points, false), expected, "{points:?}");
+    }
+    assert_eq!(todo(&aborted(), &[], true), Todo::Nothing);
+}
+
+#[test]
+fn a_redrive_that_died_is_not_taken_for_what_it_was_to_mend() {
+    let mut redriven = aborted();
+    let failed = [point("primary", Status::Failed, "other")];
+    redriven.event["redrive"] = json!({"destinations": ["primary"], "owner": "other", "attempt": 1});
+    assert_eq!(
+        todo(&redriven, &failed, false),
+        Todo::Restart(vec!["*".to_owned()])
+    );
+    redriven.event["redrive"]["attempt"] = json!(ATTEMPTS_MAX);
+    assert_eq!(todo(&redriven, &failed, false), Todo::Close);
+    redriven.event["redrive"]["settle"] = json!(true);
+    assert_eq!(todo(&redriven, &[], false), Todo::Nothing);
+}
+
+#[test]
+fn what_was_tried_often_enough_is_closed() {
+    let mut tried = point("primary", Status::Copying, ARN);
+    tried.attempts = ATTEMPTS_MAX;
+    assert_eq!(todo(&aborted(), &[tried], false), Todo::Close);
+}
+
+/// Closing may be cut off after it has failed the points: the second time says the same.
+#[test]
+fn closing_twice_leaves_the_same_destinations_to_be_done() {
+    let death = aborted();
+    for statuses in [
+        vec![Status::Copying, Status::Copying],
+        vec![Status::Copying, Status::Stored],
+    ] {
+        let mut points: Vec<_> = statuses
+            .iter()
+            .enumerate()
+            .map(|(number, status)| point(&number.to_string(), *status, ARN))
+            .collect();
+        let before = unfinished(&death, &points);
+        for point in points.iter_mut().filter(|it| it.status == Status::Copying) {
+            fail(point, &death.cause(), at(10));
+            assert_eq!(point.owed_after, Some(owed_after(at(10))));
+        }
+        assert_eq!(unfinished(&death, &points), before);
+    }
+}
+
+#[test]
+fn a_point_is_enough_to_start_its_event_again() {
+    let mut stored = object("a \"k\"\n🦀", Some("v1"));
+    let mut unversioned = object("k", None);
+    unversioned.last_modified = Some(at(5));
+    let mut removed = object("k", Some("v1"));
+    removed.deletion = Some("0A".into());
+    removed.last_modified = None;
+    let mut marker = removed.clone();
+    marker.deletion = marker.version_id.clone();
+    stored.last_modified = None;
+    for object in [stored, unversioned, removed, marker] {
+        let mut whole = point("primary", Status::Copying, ARN);
+        whole.object = object.clone();
+        let event = event_of(&whole);
+        let read = parse_any(&event, &["source".to_owned()]).expect("readable");
+        let again = match &read {
+            S3Event::Created(event) => SourceObject::created(event),
+            S3Event::Deleted(event) => SourceObject::deleted(event),
+        };
+        assert_eq!(again.version_key(), object.version_key(), "{event}");
+        assert_eq!(again.deletion, object.deletion);
+        assert_eq!((again.key, again.size == 0), (object.key, again.deletion.is_some()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn names_fit_and_differ_by_subject_and_attempt(a in "\\PC{0,40}", b in "\\PC{0,40}", attempt in 0..9_u32) {
+        let name = restart_name(&[&a, &b], attempt);
+        prop_assert!(name.len() <= 80 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'));
+        prop_assert_eq!(&name, &restart_name(&[&a, &b], attempt));
+        prop_assert_ne!(&name, &restart_name(&[&a, &b], attempt + 1));
+        if a != b {
+            prop_assert_ne!(&name, &restart_name(&[&b, &a], attempt));
+        }
+    }
+
+    #[test]
+    fn no_input_and_no_cause_breaks_a_decision(text in "\\PC{0,200}", error in "\\PC{0,40}") {
+        let mut death = dead(Ended::Failed, Some(&error), Some(&text));
+        death.event = serde_json::from_str(&text).unwrap_or_default();
+        let _ = (death.known(), death.cause(), todo(&death, &[], false));
+    }
+}
