@@ -104,6 +104,12 @@ pub struct Target {
     /// The multipart upload that an earlier execution left unfinished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<Upload>,
+    /// Version ids of copies that earlier executions left unproven; never adopted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad: Vec<String>,
+    /// What earlier executions left owed, see [`crate::order::owed_after`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed_after: Option<Timestamp>,
 }
 
 /// A target whose order alone is to be settled: a duplicate of something stored, a deletion, or what
@@ -142,6 +148,19 @@ pub struct CopyTask {
 }
 
 impl CopyTask {
+    /// A first try.
+    pub fn of(object: SourceObject, target: Target) -> Self {
+        Self {
+            object,
+            target,
+            retry: 0,
+            rejected: vec![],
+            begun: 0,
+            upload: None,
+            execution: None,
+        }
+    }
+
     /// Whether an earlier try may have copied already, its answer lost.
     pub fn may_be_done(&self) -> bool {
         self.retry > 0 || self.begun > 0 || self.target.attempts > 1
@@ -349,43 +368,5 @@ pub struct Outcome {
     pub cause: Option<crate::Cause>,
 }
 
-/// Objects for tests of this crate.
 #[cfg(test)]
-pub(crate) mod fixtures {
-    use super::*;
-
-    /// A source version of bucket `source`.
-    pub fn object(key: &str, version_id: Option<&str>) -> SourceObject {
-        SourceObject {
-            bucket: "source".into(),
-            key: key.into(),
-            version_id: version_id.map(str::to_owned),
-            size: 5,
-            etag: "b1946ac92492d2347c6235b4d2611184".into(),
-            sequencer: "0A".into(),
-            last_modified: Some("2026-11-01T00:00:00Z".parse().expect("a time")),
-            event_at: "2026-11-01T00:00:01Z".parse().expect("a time"),
-            deletion: None,
-            account: "111122223333".into(),
-            region: "eu-west-1".into(),
-        }
-    }
-
-    /// A target without any wishes.
-    pub fn target() -> Target {
-        Target {
-            name: "primary".into(),
-            destination: serde_json::from_str(r#"{"bucket":"backup","region":"eu-west-1"}"#)
-                .expect("a destination"),
-            key: "k".into(),
-            read: false,
-            archived: Archived::Fail,
-            annotations: Annotations::Exclude,
-            deletes: Deletes::Keep,
-            settle_only: None,
-            rule: "everything".into(),
-            attempts: 1,
-            upload: None,
-        }
-    }
-}
+pub(crate) mod fixtures;

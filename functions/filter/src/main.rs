@@ -3,7 +3,10 @@
 //! Safe to run twice or beside itself: a lease is taken by a conditional write, and its owner may
 //! take it again.
 
+mod deletion;
 mod filter;
+mod lease;
+mod target;
 
 use std::time::Duration;
 
