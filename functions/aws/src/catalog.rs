@@ -1,6 +1,7 @@
 //! The catalog in DynamoDB: every write is conditional.
 
 mod order;
+mod watch;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use backup_domain::catalog::{RecoveryPoint, Status};
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use crate::{ApiError, ErrorName, Failure};
 
 pub use order::Owed;
+pub use watch::{Claim, Page, Start};
 
 type Item = HashMap<String, AttributeValue>;
 

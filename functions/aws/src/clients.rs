@@ -20,6 +20,8 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 pub type S3 = aws_sdk_s3::Client;
 /// Client of Step Functions.
 pub type StepFunctions = aws_sdk_sfn::Client;
+/// Client of SQS.
+pub type Sqs = aws_sdk_sqs::Client;
 /// Client of SNS.
 pub type Sns = aws_sdk_sns::Client;
 
@@ -142,6 +144,11 @@ impl Clients {
     /// Step Functions of the function's region.
     pub fn step_functions(&self) -> aws_sdk_sfn::Client {
         aws_sdk_sfn::Client::new(&self.config)
+    }
+
+    /// SQS of the function's region.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
     }
 
     /// SNS of the function's region.

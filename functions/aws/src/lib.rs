@@ -2,19 +2,22 @@
 
 pub mod catalog;
 pub mod clients;
+pub mod dead;
 pub mod deadline;
 pub mod executions;
 pub mod failure;
 pub mod glance;
 pub mod policy_store;
 pub mod prepare;
+pub mod queue;
+pub mod rejected;
 pub mod s3;
 pub mod serve;
 pub mod settle;
 pub mod topic;
 
 pub use backup_domain::ErrorName;
-pub use clients::{Clients, S3, Settings, Sns, StepFunctions};
+pub use clients::{Clients, S3, Settings, Sns, Sqs, StepFunctions};
 pub use deadline::Deadline;
 pub use failure::{ApiError, Failure};
 pub use serve::{Error, serve, serve_until};

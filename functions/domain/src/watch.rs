@@ -116,6 +116,23 @@ impl Dead {
     }
 }
 
+/// The execution that holds a point and that Step Functions does not know any more.
+pub fn unknown(point: &RecoveryPoint) -> Dead {
+    let owner = &point.owner;
+    Dead {
+        arn: Execution::arn_of(owner).to_owned(),
+        start_time: owner
+            .rsplit_once('@')
+            .map(|(_, at)| at)
+            .unwrap_or_default()
+            .to_owned(),
+        ended: Ended::Aborted,
+        error: None,
+        cause: Some("or its history has gone: Step Functions does not know it".to_owned()),
+        event: event_of(point),
+    }
+}
+
 /// Whether this execution holds, or held last, the lease of a point.
 pub fn is_owned(point: &RecoveryPoint, arn: &str) -> bool {
     Execution::arn_of(&point.owner) == arn
@@ -128,7 +145,7 @@ pub enum Todo {
     Nothing,
     /// Its event is to be recorded, parked and told.
     Close,
-    /// These points are stored, but it may have died before it settled their order.
+    /// Something is stored, or recorded as deleted, but it may have died before it settled the order.
     Owe,
     /// Its event is to be started again, for these destinations.
     Restart(Vec<String>),
@@ -153,11 +170,13 @@ pub fn todo(dead: &Dead, points: &[RecoveryPoint], rejected: bool) -> Todo {
     if has(Status::Failed) || known == Known::Unparked {
         return Todo::Close;
     }
-    if has(Status::Stored) {
+    if has(Status::Stored) || has(Status::Deleted) {
         return Todo::Owe;
     }
     let sequencer = dead.event.pointer("/detail/object/sequencer");
-    let others = |point: &RecoveryPoint| Some(point.object.sequencer.as_str()) == sequencer.and_then(Value::as_str);
+    let others = |point: &RecoveryPoint| {
+        Some(point.object.sequencer.as_str()) == sequencer.and_then(Value::as_str)
+    };
     let redrive = dead.redrive();
     if owned().next().is_some() || rejected || redrive.is_none() && points.iter().any(others) {
         return Todo::Nothing;
@@ -250,13 +269,30 @@ pub fn restart_input(mut event: Value, redrive: &Redrive) -> String {
     event.to_string()
 }
 
+/// The event of a dead execution, to be started again. Where it is about an object without a version
+/// id, its point is to be found again, see [`event_of`].
+pub fn event_again(dead: &Dead, points: &[RecoveryPoint]) -> Value {
+    let mut event = dead.event.clone();
+    let modified = points
+        .iter()
+        .filter(|point| is_owned(point, &dead.arn) && point.status == Status::Copying)
+        .filter(|point| point.object.pinned_version().is_none())
+        .find_map(|point| point.object.last_modified);
+    if let (Some(modified), Some(fields)) = (modified, event.as_object_mut()) {
+        fields.insert("time".to_owned(), json!(modified));
+    }
+    event
+}
+
 /// The event that a point tells of, for a point whose execution Step Functions knows no more.
 ///
 /// An object without a version id is known by its last-modified: that stands in for the time of the
 /// event, so that the point found again is this one, though the object may be gone by now.
 pub fn event_of(point: &RecoveryPoint) -> Value {
     let object = &point.object;
-    let modified = object.last_modified.filter(|_| object.pinned_version().is_none());
+    let modified = object
+        .last_modified
+        .filter(|_| object.pinned_version().is_none());
     let mut event = json!({
         "version": "0",
         "id": restart_name(&[&point.pk, &point.sk], 0),

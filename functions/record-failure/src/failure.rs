@@ -1,14 +1,13 @@
 //! What RecordFailure does with one failure.
 
-use backup_aws::Failure;
 use backup_aws::catalog::{Catalog, Written};
-use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, day, partition_key, sort_key};
+use backup_aws::{Failure, rejected};
+use backup_domain::catalog::{RecoveryPoint, Status, day, partition_key, sort_key};
 use backup_domain::error::{Cause, cause_of};
 use backup_domain::order::owed_after;
 use backup_domain::task::{FailureTask, Outcome, Target};
 use backup_domain::{SourceObject, event};
 use jiff::Timestamp;
-use serde_json::Value;
 
 /// Records the failure, and says what became of the destination.
 pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Failure> {
@@ -19,7 +18,7 @@ pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Fai
         let status = end(catalog, &task, (object, target), &cause).await?;
         Ok(outcome(&target.name, status, Some(target), cause))
     } else {
-        reject(catalog, &task, &cause).await?;
+        rejected::record(catalog, &task.event, &task.execution, &cause).await?;
         Ok(outcome("*", "failed", None, cause))
     }
 }
@@ -81,34 +80,6 @@ fn left_behind(point: &mut RecoveryPoint, task: &FailureTask, now: Timestamp) {
     }
     let owed = if known { now } else { owed_after(now) };
     point.owed_after = point.owed_after.max(Some(owed));
-}
-
-/// Keeps the whole event: nothing smaller is sure to be enough to start it again.
-async fn reject(catalog: &Catalog, task: &FailureTask, cause: &Cause) -> Result<(), Failure> {
-    let now = Timestamp::now();
-    let pk = cause.object.as_ref().map_or_else(
-        || "unreadable".to_owned(),
-        |object| partition_key(&object.bucket, &object.key),
-    );
-    let event_id = task
-        .event
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or(&task.execution.id);
-    catalog
-        .record_rejected(&[
-            ("pk", pk.clone()),
-            ("sk", format!("*#{event_id}")),
-            ("shape", SHAPE.to_string()),
-            ("status", Status::Failed.as_str().to_owned()),
-            ("owner", task.execution.owner()),
-            ("error", cause.error.clone()),
-            ("message", cause.message.clone()),
-            ("event", task.event.to_string()),
-            ("day", day(now, &pk)),
-            ("endedAt", now.to_string()),
-        ])
-        .await
 }
 
 fn outcome(name: &str, status: &str, target: Option<&Target>, cause: Cause) -> Outcome {

@@ -203,7 +203,7 @@ impl Catalog {
         self.sent(request).await
     }
 
-    fn update(&self, pk: &str, sk: &str) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, pk: &str, sk: &str) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -212,7 +212,7 @@ impl Catalog {
     }
 
     /// Whether the condition held.
-    async fn sent(&self, request: UpdateItemFluentBuilder) -> Result<bool, Failure> {
+    pub(super) async fn sent(&self, request: UpdateItemFluentBuilder) -> Result<bool, Failure> {
         let Err(error) = request.send().await else {
             return Ok(true);
         };

@@ -56,12 +56,7 @@ fn what_an_execution_told_itself_is_left_alone() {
 
 #[test]
 fn a_death_has_a_name_a_reason_and_advice() {
-    let runtime = dead(
-        Ended::Failed,
-        Some("States.Runtime"),
-        Some("no such field"),
-    )
-    .cause();
+    let runtime = dead(Ended::Failed, Some("States.Runtime"), Some("no such field")).cause();
     assert_eq!(
         (runtime.error.as_str(), runtime.message.as_str()),
         ("States.Runtime", "no such field")
@@ -114,7 +109,8 @@ fn each_death_is_taken_up_once_and_only_where_something_is_missing() {
 fn a_redrive_that_died_is_not_taken_for_what_it_was_to_mend() {
     let mut redriven = aborted();
     let failed = [point("primary", Status::Failed, "other")];
-    redriven.event["redrive"] = json!({"destinations": ["primary"], "owner": "other", "attempt": 1});
+    redriven.event["redrive"] =
+        json!({"destinations": ["primary"], "owner": "other", "attempt": 1});
     assert_eq!(
         todo(&redriven, &failed, false),
         Todo::Restart(vec!["*".to_owned()])
@@ -176,7 +172,10 @@ fn a_point_is_enough_to_start_its_event_again() {
         };
         assert_eq!(again.version_key(), object.version_key(), "{event}");
         assert_eq!(again.deletion, object.deletion);
-        assert_eq!((again.key, again.size == 0), (object.key, again.deletion.is_some()));
+        assert_eq!(
+            (again.key, again.size == 0),
+            (object.key, again.deletion.is_some())
+        );
     }
 }
 

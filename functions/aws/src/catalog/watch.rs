@@ -1,0 +1,268 @@
+//! What watcher and sweep read and write in the catalog.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+use backup_domain::catalog::{RecoveryPoint, SHAPE, Status};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Catalog, Item};
+use crate::{ApiError, Failure};
+
+/// How long a claim holds: longer than the watcher can run.
+const CLAIM: SignedDuration = SignedDuration::from_secs(75);
+/// How long a claim is remembered: as long as Step Functions keeps executions (AWS Step Functions
+/// Developer Guide, "Service quotas": 90 days), and a margin.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 100);
+/// Items of the table that one page of the walk reads: about 1 MB at 1 KB each, what a page holds at
+/// most (Amazon DynamoDB API Reference, "Scan").
+const WALK_ITEMS: i32 = 1000;
+
+/// Whether something may be closed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Yes, and nobody else may for a while. `parked` says that a holder before has parked it.
+    Mine {
+        /// Whether the event waits in the queue already.
+        parked: bool,
+    },
+    /// Somebody is at it.
+    Held,
+    /// It is done.
+    Done,
+}
+
+/// Where a page begins: a key, its attributes by name.
+pub type Start = BTreeMap<String, String>;
+
+/// Keys of a page, and where the next one begins.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Partition and sort keys.
+    pub keys: Vec<(String, String)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Start>,
+}
+
+impl Catalog {
+    /// Whether a death has been dealt with. `subject` is an execution's ARN or another unique name.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn claimed(&self, subject: &str, now: Timestamp) -> Result<Option<Claim>, Failure> {
+        let item = self.raw(subject, "watched").await?;
+        Ok(item.map(|item| claim_of(&item, now)))
+    }
+
+    /// Claims a death: a conditional write that one of several wins. `now`, to the nanosecond, tells
+    /// the holder from others where the answer to the write was lost.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn claim(&self, subject: &str, now: Timestamp) -> Result<Claim, Failure> {
+        let until = now.saturating_add(CLAIM).unwrap_or(Timestamp::MAX);
+        let request = self
+            .update(subject, "watched")
+            .update_expression("SET #until = :until, holder = :holder, shape = :shape, expiresAt = :expires")
+            .condition_expression(
+                "attribute_not_exists(pk) OR attribute_not_exists(done) AND (#until < :now OR holder = :holder)",
+            )
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":until", millis(until))
+            .expression_attribute_values(":holder", AttributeValue::S(now.to_string()))
+            .expression_attribute_values(":now", millis(now))
+            .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()))
+            .expression_attribute_values(":expires", expiry(now));
+        if !self.sent(request).await? {
+            let there = self.claimed(subject, now).await?;
+            return Ok(there.unwrap_or(Claim::Held));
+        }
+        let item = self.raw(subject, "watched").await?.unwrap_or_default();
+        Ok(Claim::Mine {
+            parked: item.contains_key("parked"),
+        })
+    }
+
+    /// Notes that the event of a claimed death is parked.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn note_parked(&self, subject: &str) -> Result<(), Failure> {
+        let request = self
+            .update(subject, "watched")
+            .update_expression("SET parked = :true")
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        self.sent(request).await.map(drop)
+    }
+
+    /// Lets a claim go that came to nothing, so that a retry need not wait for its end.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn release(&self, subject: &str) -> Result<(), Failure> {
+        let request = self
+            .update(subject, "watched")
+            .update_expression("SET #until = :zero")
+            .condition_expression("attribute_not_exists(done)")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()));
+        self.sent(request).await.map(drop)
+    }
+
+    /// Notes that a death has been dealt with: closed, or started again.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn done(&self, subject: &str, now: Timestamp) -> Result<(), Failure> {
+        let request = self
+            .update(subject, "watched")
+            .update_expression("SET done = :true, shape = :shape, expiresAt = :expires")
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()))
+            .expression_attribute_values(":expires", expiry(now));
+        self.sent(request).await.map(drop)
+    }
+
+    /// Notes that the order of what `point` has stored is owed now, unless it owes already.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn owe_settling(&self, point: &RecoveryPoint, now: Timestamp) -> Result<(), Failure> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let request = self
+            .update(&point.pk, &point.sk)
+            .update_expression("SET owedAfter = :now")
+            .condition_expression(
+                "#status = :status AND #owner = :owner AND attribute_not_exists(owedAfter)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":now", text(&now.to_string()))
+            .expression_attribute_values(":status", text(point.status.as_str()))
+            .expression_attribute_values(":owner", text(&point.owner));
+        self.sent(request).await.map(drop)
+    }
+
+    /// Whether an event is recorded whole.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn is_rejected(&self, pk: &str, sk: &str) -> Result<bool, Failure> {
+        Ok(self.raw(pk, sk).await?.is_some())
+    }
+
+    /// What the sweep remembers from one run to the next.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn marks(&self) -> Result<Option<String>, Failure> {
+        let item = self.raw("sweep", "marks").await?;
+        Ok(item.and_then(|mut item| item.remove("marks")?.as_s().ok().cloned()))
+    }
+
+    /// Remembers it. The last writer wins: whatever was written is a state to go on from.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn set_marks(&self, marks: &str) -> Result<(), Failure> {
+        self.record_rejected(&[
+            ("pk", "sweep".to_owned()),
+            ("sk", "marks".to_owned()),
+            ("marks", marks.to_owned()),
+        ])
+        .await
+    }
+
+    /// A page of the points that owe a settling: the index holds nothing else.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn owing(&self, from: Option<Start>) -> Result<Page, Failure> {
+        let request = self.client.scan().index_name("by-owed");
+        self.page(request, from).await
+    }
+
+    /// A page of the walk through the whole table: the points that are being copied.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn walk(&self, from: Option<Start>) -> Result<Page, Failure> {
+        let copying = AttributeValue::S(Status::Copying.as_str().to_owned());
+        let request = self
+            .client
+            .scan()
+            .limit(WALK_ITEMS)
+            .filter_expression("#status = :copying")
+            .projection_expression("pk, sk")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":copying", copying);
+        self.page(request, from).await
+    }
+
+    async fn page(&self, request: ScanFluentBuilder, from: Option<Start>) -> Result<Page, Failure> {
+        let start = from.unwrap_or_default().into_iter();
+        let start: Item = start
+            .map(|(name, it)| (name, AttributeValue::S(it)))
+            .collect();
+        let answer = request
+            .table_name(&self.table)
+            .set_exclusive_start_key((!start.is_empty()).then_some(start))
+            .send()
+            .await
+            .map_err(|error| ApiError::of("Scan", &error).at_service(&self.table))?;
+        let next = answer.last_evaluated_key().map(|key| {
+            let text = |(name, value): (&String, &AttributeValue)| {
+                Some((name.clone(), value.as_s().ok()?.clone()))
+            };
+            key.iter().filter_map(text).collect()
+        });
+        Ok(Page {
+            keys: answer.items().iter().filter_map(keys_of).collect(),
+            next,
+        })
+    }
+
+    async fn raw(&self, pk: &str, sk: &str) -> Result<Option<Item>, Failure> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()))
+            .send()
+            .await
+            .map_err(|error| ApiError::of("GetItem", &error).at_service(&self.table))?;
+        Ok(answer.item)
+    }
+}
+
+fn claim_of(item: &Item, now: Timestamp) -> Claim {
+    let until = item
+        .get("until")
+        .and_then(|it| it.as_n().ok()?.parse().ok());
+    if item.contains_key("done") {
+        Claim::Done
+    } else if until.unwrap_or(0_i64) >= now.as_millisecond() {
+        Claim::Held
+    } else {
+        Claim::Mine {
+            parked: item.contains_key("parked"),
+        }
+    }
+}
+
+fn keys_of(item: &Item) -> Option<(String, String)> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    Some((text("pk")?, text("sk")?))
+}
+
+fn millis(at: Timestamp) -> AttributeValue {
+    AttributeValue::N(at.as_millisecond().to_string())
+}
+
+fn expiry(now: Timestamp) -> AttributeValue {
+    let at = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX);
+    AttributeValue::N(at.as_second().to_string())
+}

@@ -1,0 +1,49 @@
+//! The record of an event that no point can be made of.
+
+use backup_domain::catalog::{SHAPE, Status, day, partition_key};
+use backup_domain::error::Cause;
+use backup_domain::event;
+use backup_domain::task::Execution;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::Failure;
+use crate::catalog::Catalog;
+
+/// Partition and sort key of an event's record: under its object, as far as it names one.
+pub fn keys(event: &Value, execution: &Execution) -> (String, String) {
+    let pk = event::object_of(event).map_or_else(
+        || "unreadable".to_owned(),
+        |object| partition_key(&object.bucket, &object.key),
+    );
+    let id = event.get("id").and_then(Value::as_str);
+    (pk, format!("*#{}", id.unwrap_or(&execution.id)))
+}
+
+/// Keeps the whole event: nothing smaller is sure to be enough to start it again.
+///
+/// # Errors
+/// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+pub async fn record(
+    catalog: &Catalog,
+    event: &Value,
+    execution: &Execution,
+    cause: &Cause,
+) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let (pk, sk) = keys(event, execution);
+    catalog
+        .record_rejected(&[
+            ("pk", pk.clone()),
+            ("sk", sk),
+            ("shape", SHAPE.to_string()),
+            ("status", Status::Failed.as_str().to_owned()),
+            ("owner", execution.owner()),
+            ("error", cause.error.clone()),
+            ("message", cause.message.clone()),
+            ("event", event.to_string()),
+            ("day", day(now, &pk)),
+            ("endedAt", now.to_string()),
+        ])
+        .await
+}

@@ -1,0 +1,31 @@
+//! Function `sweep`: finds work that nobody does any more, and starts it again.
+//!
+//! Safe to run twice or beside itself: what it starts has a name of its own, which Step Functions
+//! takes once, and what it closes is claimed by a conditional write.
+
+mod restart;
+mod sweep;
+
+use backup_aws::catalog::Catalog;
+use backup_aws::dead::Closing;
+use backup_aws::{Clients, Error, Settings, serve_until};
+
+use crate::sweep::Sweep;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    let sweep = Sweep {
+        executions: clients.step_functions(),
+        machine: Settings.text("STATE_MACHINE_ARN")?,
+        closing: Closing {
+            catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
+            sqs: clients.sqs(),
+            queue: Settings.text("QUEUE_URL")?,
+            sns: clients.sns(),
+            topic: Settings.text("TOPIC_ARN")?,
+            region: Settings.text("AWS_REGION")?,
+        },
+    };
+    serve_until(|schedule, deadline| sweep.run(schedule, deadline)).await
+}

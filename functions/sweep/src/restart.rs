@@ -1,0 +1,245 @@
+//! Taking one thing up again: a dead execution's event, or an order that is owed.
+
+use backup_aws::catalog::Claim;
+use backup_aws::executions::{self, State};
+use backup_aws::{Failure, rejected};
+use backup_domain::catalog::{RecoveryPoint, Status};
+use backup_domain::error::{Cause, ErrorName};
+use backup_domain::event::Redrive;
+use backup_domain::task::Execution;
+use backup_domain::watch::{self, ATTEMPTS_MAX, Dead, Known, Todo, is_owned};
+use jiff::Timestamp;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::sweep::Sweep;
+
+/// What became of something that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// There was nothing to do.
+    Nothing,
+    /// An execution was started.
+    Restarted,
+    /// One that was started before is still at it, or somebody else is.
+    InFlight,
+    /// Recorded, parked and told.
+    Closed,
+    /// Its order is owed from now on.
+    Owed,
+    /// Given up and told before: left to a person.
+    Stuck,
+}
+
+/// What is to be started again.
+struct Again<'a> {
+    /// What tells it from all others.
+    subject: &'a [&'a str],
+    event: Value,
+    redrive: Redrive,
+}
+
+impl Sweep {
+    /// Deals with an execution of the lists.
+    pub async fn listed(&self, arn: &str) -> Result<Done, Failure> {
+        let catalog = &self.closing.catalog;
+        match catalog.claimed(arn, Timestamp::now()).await? {
+            Some(Claim::Done) => return Ok(Done::Nothing),
+            Some(Claim::Held) => return Ok(Done::InFlight),
+            Some(Claim::Mine { .. }) | None => {}
+        }
+        let State::Dead(dead) = executions::describe(&self.executions, arn).await? else {
+            return Ok(Done::Nothing);
+        };
+        let done = self.take_up(&dead, arn).await?;
+        // What told everything itself may still own a point, which the walk would find.
+        if matches!(done, Done::Restarted | Done::Owed) && dead.known() != Known::Told {
+            catalog.done(arn, Timestamp::now()).await?;
+        }
+        Ok(done)
+    }
+
+    /// Deals with a point that is being copied, as the walk found it.
+    pub async fn walked(&self, pk: &str, sk: &str) -> Result<Done, Failure> {
+        let catalog = &self.closing.catalog;
+        let point = catalog.get(pk, sk).await?;
+        let Some(point) = point.filter(|point| point.status == Status::Copying) else {
+            return Ok(Done::Nothing);
+        };
+        let arn = Execution::arn_of(&point.owner);
+        if catalog.claimed(arn, Timestamp::now()).await? == Some(Claim::Held) {
+            return Ok(Done::InFlight);
+        }
+        let dead = match executions::describe(&self.executions, arn).await? {
+            State::Running => return Ok(Done::Nothing),
+            State::Dead(dead) => *dead,
+            State::Succeeded | State::Unknown => watch::unknown(&point),
+        };
+        self.take_up(&dead, &format!("{arn}#walk")).await
+    }
+
+    /// One of several sweeps, or the watcher, wins the claim.
+    async fn take_up(&self, dead: &Dead, claim: &str) -> Result<Done, Failure> {
+        let catalog = &self.closing.catalog;
+        let points = self.closing.points(dead).await?;
+        let execution = Execution {
+            id: dead.arn.clone(),
+            start_time: dead.start_time.clone(),
+        };
+        let (pk, sk) = rejected::keys(&dead.event, &execution);
+        let rejected = dead.known() == Known::Silent && catalog.is_rejected(&pk, &sk).await?;
+        match watch::todo(dead, &points, rejected) {
+            Todo::Nothing => Ok(Done::Nothing),
+            Todo::Close => self.close(dead).await,
+            Todo::Owe => {
+                for point in points.iter().filter(|it| is_owned(it, &dead.arn)) {
+                    if matches!(point.status, Status::Stored | Status::Deleted) {
+                        catalog.owe_settling(point, Timestamp::now()).await?;
+                    }
+                }
+                Ok(Done::Owed)
+            }
+            Todo::Restart(destinations) => {
+                let claimed = catalog.claim(claim, Timestamp::now()).await?;
+                if !matches!(claimed, Claim::Mine { .. }) {
+                    return Ok(Done::InFlight);
+                }
+                let done = self.restart(dead, &points, destinations).await;
+                if let Err(problem) = catalog.release(claim).await {
+                    warn!(problem = %problem.message, "the claim stays until it ends by itself");
+                }
+                match done? {
+                    Some(done) => Ok(done),
+                    None => self.close(dead).await,
+                }
+            }
+        }
+    }
+
+    async fn close(&self, dead: &Dead) -> Result<Done, Failure> {
+        Ok(if self.closing.close(dead).await? {
+            Done::Closed
+        } else {
+            Done::InFlight
+        })
+    }
+
+    /// Starts the event of a dead execution again; `None` where that was tried in vain.
+    async fn restart(
+        &self,
+        dead: &Dead,
+        points: &[RecoveryPoint],
+        destinations: Vec<String>,
+    ) -> Result<Option<Done>, Failure> {
+        let copying =
+            |point: &&RecoveryPoint| point.status == Status::Copying && is_owned(point, &dead.arn);
+        let own: Vec<_> = points.iter().filter(copying).collect();
+        let before = match own.iter().map(|point| point.attempts).max() {
+            Some(attempts) => attempts,
+            None => dead.redrive().map_or(1, |redrive| redrive.attempt + 1),
+        };
+        let again = Again {
+            subject: &[&dead.arn],
+            event: watch::event_again(dead, points),
+            redrive: Redrive {
+                destinations,
+                owner: own.first().map(|point| point.owner.clone()),
+                attempt: before,
+                settle: false,
+                owed_after: None,
+            },
+        };
+        self.start(again, async || {
+            // Without a point, what was started is looked after by its own name.
+            let points = self.closing.points(dead).await?;
+            Ok(points.iter().any(|point| copying(&point)))
+        })
+        .await
+    }
+
+    /// Settles what a point owes, once that is due.
+    pub async fn owing(&self, pk: &str, sk: &str) -> Result<Done, Failure> {
+        let catalog = &self.closing.catalog;
+        let due = |point: &RecoveryPoint| {
+            let owed = point
+                .owed_after
+                .is_some_and(|after| after <= Timestamp::now());
+            owed && point.status != Status::Copying
+        };
+        let Some(point) = catalog.get(pk, sk).await?.filter(due) else {
+            return Ok(Done::Nothing);
+        };
+        let owed = point.owed_after.unwrap_or_default().to_string();
+        let again = Again {
+            subject: &[pk, sk, &owed],
+            event: watch::event_of(&point),
+            redrive: Redrive {
+                destinations: vec![point.destination.clone()],
+                owner: Some(point.owner.clone()),
+                attempt: 1,
+                settle: true,
+                owed_after: point.owed_after,
+            },
+        };
+        let started = self.start(again, async || {
+            let there = catalog.get(pk, sk).await?;
+            Ok(there.is_some_and(|there| there.owed_after == point.owed_after))
+        });
+        match started.await? {
+            Some(done) => Ok(done),
+            None => self.tell_unsettled(&point, &owed).await,
+        }
+    }
+
+    /// Tells once of an order that could not be settled; its point goes on to owe it.
+    async fn tell_unsettled(&self, point: &RecoveryPoint, owed: &str) -> Result<Done, Failure> {
+        let catalog = &self.closing.catalog;
+        let subject = watch::restart_name(&[&point.pk, &point.sk, owed], 0);
+        let Claim::Mine { .. } = catalog.claim(&subject, Timestamp::now()).await? else {
+            return Ok(Done::Stuck);
+        };
+        let error = ErrorName::Unsettled;
+        let cause = Cause {
+            error: error.to_string(),
+            object: None,
+            destination: Some(point.destination.clone()),
+            message: format!(
+                "the order of its versions was not settled in {ATTEMPTS_MAX} executions"
+            ),
+            advice: error.advice().to_owned(),
+        };
+        let outcomes = [watch::outcome(&point.destination, &cause)];
+        let event = watch::event_of(point);
+        self.closing
+            .tell(&event, Execution::arn_of(&point.owner), &outcomes)
+            .await?;
+        catalog.done(&subject, Timestamp::now()).await?;
+        Ok(Done::Closed)
+    }
+
+    /// Starts an execution under the first name that is free; `None` where all of them have been
+    /// tried in vain. A name that is taken counts as started, while that execution runs or nothing
+    /// is open any more.
+    async fn start(
+        &self,
+        mut again: Again<'_>,
+        is_open: impl AsyncFn() -> Result<bool, Failure>,
+    ) -> Result<Option<Done>, Failure> {
+        let first = again.redrive.attempt;
+        for attempt in first..first + ATTEMPTS_MAX {
+            again.redrive.attempt = attempt;
+            let name = watch::restart_name(again.subject, attempt);
+            let input = watch::restart_input(again.event.clone(), &again.redrive);
+            if executions::start(&self.executions, &self.machine, &name, &input).await? {
+                info!(subject = again.subject[0], %name, "started again");
+                return Ok(Some(Done::Restarted));
+            }
+            let arn = executions::arn_of(&self.machine, &name);
+            let state = executions::describe(&self.executions, &arn).await?;
+            if state == State::Running || !is_open().await? {
+                return Ok(Some(Done::InFlight));
+            }
+        }
+        Ok(None)
+    }
+}

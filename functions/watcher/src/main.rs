@@ -1,0 +1,28 @@
+//! Function `watcher`: closes executions that ended without a word, which no Catch sees.
+//!
+//! Safe to run twice, late or beside itself: a conditional write decides who closes an execution.
+
+mod watcher;
+
+use backup_aws::catalog::Catalog;
+use backup_aws::dead::Closing;
+use backup_aws::{Clients, Error, Settings, serve};
+
+use crate::watcher::Watcher;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    let watcher = Watcher {
+        executions: clients.step_functions(),
+        closing: Closing {
+            catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
+            sqs: clients.sqs(),
+            queue: Settings.text("QUEUE_URL")?,
+            sns: clients.sns(),
+            topic: Settings.text("TOPIC_ARN")?,
+            region: Settings.text("AWS_REGION")?,
+        },
+    };
+    serve(|task| watcher.watch(task)).await
+}

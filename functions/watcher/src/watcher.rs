@@ -1,0 +1,48 @@
+//! What the watcher does with one "Step Functions Execution Status Change".
+
+use backup_aws::dead::Closing;
+use backup_aws::executions::{State, describe};
+use backup_aws::{Failure, StepFunctions};
+use backup_domain::watch::Known;
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+/// The function's clients and settings.
+pub struct Watcher {
+    pub executions: StepFunctions,
+    pub closing: Closing,
+}
+
+/// The event, as far as it is read: it may be late, so the execution is asked itself.
+#[derive(Debug, Deserialize)]
+pub struct StatusChange {
+    detail: Detail,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    execution_arn: String,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize)]
+pub struct Watched {
+    closed: bool,
+}
+
+impl Watcher {
+    /// Closes the execution, unless it told everything itself, runs again, or is closed already.
+    pub async fn watch(&self, change: StatusChange) -> Result<Watched, Failure> {
+        let arn = change.detail.execution_arn;
+        let closed = match describe(&self.executions, &arn).await? {
+            State::Dead(dead) => match dead.known() {
+                Known::Silent | Known::Unparked => self.closing.close(&dead).await?,
+                Known::Told | Known::Owed => false,
+            },
+            State::Running | State::Succeeded | State::Unknown => false,
+        };
+        info!(execution = %arn, closed, "watched");
+        Ok(Watched { closed })
+    }
+}
