@@ -293,6 +293,7 @@ fn operation(text: &str) -> String {
         "POST" if line.contains("uploadId=") => "CompleteMultipartUpload",
         "POST" if line.contains("?uploads") || line.contains("&uploads") => "CreateMultipartUpload",
         "DELETE" if line.contains("uploadId=") => "AbortMultipartUpload",
+        "DELETE" => "DeleteObject",
         "GET" if line.contains("uploadId=") => "ListParts",
         "GET" if line.contains("?uploads") || line.contains("&uploads") => "ListMultipartUploads",
         "PUT" if tagging => "PutObjectTagging",

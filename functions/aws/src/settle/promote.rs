@@ -10,6 +10,7 @@ use backup_domain::multipart::{
 };
 use backup_domain::order::{From, owed_after};
 use backup_domain::parts::plan_parts;
+use backup_domain::policy::Annotations;
 use backup_domain::task::CopyTask;
 use jiff::Timestamp;
 use tracing::{info, warn};
@@ -19,6 +20,7 @@ use crate::catalog::Owed;
 use crate::prepare::{
     at_destination, name_refusal, source_changed, source_version, unavailable, versioned,
 };
+use crate::s3::annotations::{Uncarried, carry};
 use crate::s3::head::{self, Found};
 use crate::s3::multipart::{self, NewUpload};
 use crate::s3::{copy, parts, read};
@@ -60,6 +62,7 @@ impl Settle<'_> {
                 return Err(name_refusal(&original.s3, object, self.place.target, &api).await);
             }
         };
+        self.annotate(&original, &version_id).await?;
         let good = self
             .is_good(point, &original, &version_id, deadline)
             .await?;
@@ -193,6 +196,21 @@ impl Settle<'_> {
             .note_promotion(&point.pk, &point.sk, &upload)
             .await?;
         Ok(upload)
+    }
+
+    /// CopyObject carries annotations by itself, parts do not.
+    async fn annotate(&self, original: &Original, version_id: &str) -> Result<(), Failure> {
+        let in_parts = original.headed.facts.size >= self.multipart_bytes;
+        if !in_parts || self.place.target.annotations != Annotations::Carry {
+            return Ok(());
+        }
+        let version = source_version(&original.task.object);
+        let s3 = self.place.destination();
+        match carry(&original.s3, version, &s3, self.place.target, version_id).await {
+            Ok(_) => Ok(()),
+            Err(Uncarried::Source(api)) => Err(api.at_source(&original.task.object.bucket)),
+            Err(Uncarried::Copy(api)) => Err(at_destination(&api, self.place.target)),
+        }
     }
 
     /// Whether a promotion has the content that was proven when the version was stored.
