@@ -5,6 +5,7 @@ pub mod clients;
 pub mod deadline;
 pub mod executions;
 pub mod failure;
+pub mod follow;
 pub mod glance;
 pub mod policy_store;
 pub mod prepare;

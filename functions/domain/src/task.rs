@@ -120,6 +120,9 @@ pub struct SettleOnly {
     /// `owedAfter` of the point as it was seen before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed_after: Option<Timestamp>,
+    /// The copies follow the source's tags; their order is left as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tags: bool,
 }
 
 /// Input of Copy and of BeginMultipart.

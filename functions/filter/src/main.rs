@@ -6,6 +6,7 @@
 mod deletion;
 mod filter;
 mod lease;
+mod tagging;
 mod target;
 
 use std::time::Duration;

@@ -75,6 +75,9 @@ impl Record {
         settle: SettleOnly,
         deadline: Deadline,
     ) -> Result<Outcome, Failure> {
+        if settle.tags {
+            return self.follow_tags(task).await;
+        }
         self.settling(task).until_done(deadline).await?;
         let point = point_of(task, Timestamp::now());
         if let Some(seen) = settle.owed_after {
@@ -84,6 +87,15 @@ impl Record {
             self.catalog.end(&point).await?;
         }
         Ok(outcome_of(task, "settled"))
+    }
+
+    async fn follow_tags(&self, task: &RecordTask) -> Result<Outcome, Failure> {
+        let pk = partition_key(&task.object.bucket, &task.object.key);
+        let sk = sort_key(&task.target.name, &task.object);
+        if let Some(point) = self.catalog.get(&pk, &sk).await? {
+            self.settling(task).place.follow_tags(&point).await?;
+        }
+        Ok(outcome_of(task, "followed"))
     }
 
     fn settling<'a>(&'a self, task: &'a RecordTask) -> Settle<'a> {

@@ -170,6 +170,8 @@ impl World {
             "rules": [
                 rule("skip", &[], json!({})),
                 rule("read", &["primary"], json!({"verify": "read"})),
+                {"name": "only-tagged", "match": {"keys": {"include": ["only-tagged/**"]}, "tags": {"keep": "yes"}}, "destinations": ["primary"]},
+                {"name": "untagged", "match": {"keys": {"include": ["only-tagged/**"]}}, "destinations": []},
                 rule("mirror", &["primary"], json!({"deletes": "mirror"})),
                 rule("annotated", &["primary"], json!({"annotations": "carry"})),
                 rule("told", &["primary"], json!({"notify": "all"})),

@@ -18,7 +18,8 @@ use tracing::{info, warn};
 use super::Settle;
 use crate::catalog::Owed;
 use crate::prepare::{
-    at_destination, name_refusal, source_changed, source_version, unavailable, versioned,
+    at_destination, copy_version, name_refusal, source_changed, source_version, unavailable,
+    versioned,
 };
 use crate::s3::annotations::{Uncarried, carry};
 use crate::s3::head::{self, Found};
@@ -222,12 +223,7 @@ impl Settle<'_> {
         deadline: Deadline,
     ) -> Result<bool, Failure> {
         let s3 = self.place.destination();
-        let version = head::Version {
-            bucket: &self.place.target.destination.bucket,
-            key: &self.place.target.key,
-            version_id: Some(version_id),
-            owner: self.place.target.destination.account.as_deref(),
-        };
+        let version = copy_version(self.place.target, Some(version_id));
         let found = head::head(&s3, version)
             .await
             .map_err(|api| at_destination(&api, self.place.target))?;
@@ -261,15 +257,10 @@ impl Settle<'_> {
 
     async fn refuse(&self, version_id: &str, why: &str) -> Result<bool, Failure> {
         warn!(backup_version_id = %version_id, why, "a promotion is bad");
-        let bucket = &self.place.target.destination.bucket;
-        copy::tag_bad(
-            &self.place.destination(),
-            bucket,
-            &self.place.target.key,
-            version_id,
-        )
-        .await
-        .map_err(|api| at_destination(&api, self.place.target))?;
+        let version = copy_version(self.place.target, Some(version_id));
+        copy::tag_bad(&self.place.destination(), version)
+            .await
+            .map_err(|api| at_destination(&api, self.place.target))?;
         Ok(false)
     }
 }

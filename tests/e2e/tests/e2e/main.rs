@@ -18,3 +18,4 @@ mod multipart;
 mod order;
 mod sample_events;
 mod seaweed;
+mod tags;
