@@ -2,6 +2,7 @@
 
 mod ask;
 pub mod iam;
+mod policy;
 pub mod proxy;
 pub mod world;
 

@@ -168,3 +168,22 @@ fn an_unversioned_source_that_is_overwritten_is_superseded() {
         assert_eq!(world.copy_of(key).body, new, "{key}");
     }
 }
+
+/// Two events of a source without versions in the wrong order: the older one is superseded, and what
+/// was seen last stays on top.
+#[test]
+fn an_older_state_never_goes_over_a_newer_one() {
+    let world = World::on_seaweed();
+    let key = "reordered/state.txt";
+    let put = |body: &[u8]| {
+        let source = world.source();
+        world.objects.put_object(source, key, body, &[]).unwrap();
+        world.event_of(key)
+    };
+    let (older, newer) = (put(b"older"), put(b"newer"));
+    assert_eq!(outcome(&world.start_with(&newer)), "stored");
+    let late = world.start_with(&older);
+    assert_eq!(outcome(&late), "superseded", "{late:?}");
+    assert_eq!(world.copy_of(key).body, b"newer");
+    assert_eq!(world.versions(world.backup(), key).len(), 1);
+}
