@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use backup_e2e::{Ended, Fault, World};
 use serde_json::{Value, json};
 
-fn tagged(world: &World, key: &str) -> Value {
+pub fn tagged(world: &World, key: &str) -> Value {
     let mut event: Value =
         serde_json::from_str(include_str!("../../../../events/object-tags-added.json")).unwrap();
     event["detail"]["bucket"]["name"] = json!(world.source());
