@@ -12,7 +12,7 @@ use backup_domain::limits::MIB;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule, Verify};
 use backup_domain::task::{Action, Decision, Execution, FilterTask, Target};
 use backup_domain::{Policy, SourceEvent, SourceObject, event, evidence};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tracing::info;
 
 /// The function's clients and settings.
@@ -149,7 +149,7 @@ impl Filter {
         execution: &Execution,
         event: &SourceEvent,
     ) -> Result<Result<Target, Duplicate>, Failure> {
-        let now = Timestamp::now();
+        let now = self.clients.now();
         let mut point = RecoveryPoint {
             pk: partition_key(&object.bucket, &object.key),
             sk: sort_key(&target.name, object),

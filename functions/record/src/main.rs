@@ -3,10 +3,9 @@
 //! Safe to run twice or beside itself: nothing overwrites `stored`, and a point that this execution
 //! stored already is taken as it is.
 
-mod record;
-
 use backup_aws::catalog::Catalog;
 use backup_aws::{Clients, Error, Settings, serve};
+use record::record;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -1,0 +1,332 @@
+//! Everything that AWS holds and does in one run, the faults included: requests wait here until the
+//! seeded scheduler lets one of them proceed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use crate::dynamodb::{self, Table};
+use crate::faults::{Fault, Faults};
+use crate::s3::S3;
+use crate::wire::{Answer, Request};
+use crate::{s3_answers, services};
+
+/// What the HTTP client hands back.
+pub type Reply = Result<HttpResponse, ConnectorError>;
+
+/// A run that has gone wrong on purpose, to show that the oracle sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// Copies never look for their own marker.
+    IgnoresMarker,
+    /// Copies are recorded without being verified.
+    RecordsUnverified,
+    /// Failed events are not parked.
+    ParksNothing,
+    /// Conditions of the catalog always hold.
+    IgnoresConditions,
+    /// Uploads that failed are not aborted.
+    NeverAborts,
+}
+
+/// One execution.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Its input.
+    pub input: Value,
+    /// `RUNNING`, `SUCCEEDED`, `FAILED` or `ABORTED`.
+    pub status: &'static str,
+    /// Name of its error, where it failed.
+    pub error: String,
+    /// Its task, to stop it by.
+    pub task: Option<AbortHandle>,
+}
+
+/// A message in the dead-letter queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parked {
+    /// The event.
+    pub event: Value,
+    /// Destinations that failed; `*` for all.
+    pub destinations: String,
+}
+
+/// A request that waits.
+struct Gate {
+    request: Request,
+    reply: oneshot::Sender<Reply>,
+}
+
+enum Timer {
+    Wake(oneshot::Sender<()>),
+    Land(Request),
+}
+
+/// What one run holds.
+pub struct State {
+    /// Decides everything.
+    pub rng: fastrand::Rng,
+    /// Milliseconds since 1970.
+    pub clock_ms: i64,
+    /// How far the functions' clocks are off.
+    pub skew_ms: i64,
+    /// Buckets.
+    pub s3: S3,
+    /// The catalog.
+    pub catalog: Table,
+    /// The dead-letter queue.
+    pub parked: Vec<Parked>,
+    /// Messages to the topic: subject and text.
+    pub told: Vec<(String, String)>,
+    /// Executions by ARN.
+    pub executions: BTreeMap<String, Execution>,
+    /// The policy's document.
+    pub policy: String,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What is broken on purpose.
+    pub mutant: Option<Mutant>,
+    /// Running Lambdas, to kill them by.
+    pub running: BTreeMap<u64, AbortHandle>,
+    /// Copies and uploads that took effect with nobody there to hear of it, by key.
+    pub unheard: BTreeMap<String, u64>,
+    /// Requests that took effect.
+    pub calls: u64,
+    /// What must never be seen and was.
+    pub broken: Vec<String>,
+    gates: Vec<Gate>,
+    timers: BTreeMap<(i64, u64), Timer>,
+    sequence: u64,
+}
+
+/// A handle on the state; single-threaded use, though the SDK asks for more.
+#[derive(Clone)]
+pub struct World(Arc<Mutex<State>>);
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("World")
+    }
+}
+
+impl World {
+    /// An empty one.
+    pub fn new(seed: u64, clock_ms: i64) -> Self {
+        let state = State {
+            rng: fastrand::Rng::with_seed(seed),
+            clock_ms,
+            skew_ms: 0,
+            s3: S3::default(),
+            catalog: Table::default(),
+            parked: Vec::new(),
+            told: Vec::new(),
+            executions: BTreeMap::new(),
+            policy: String::new(),
+            faults: Faults::default(),
+            mutant: None,
+            running: BTreeMap::new(),
+            unheard: BTreeMap::new(),
+            calls: 0,
+            broken: Vec::new(),
+            gates: Vec::new(),
+            timers: BTreeMap::new(),
+            sequence: 0,
+        };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// The state; never held across an await.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the scheduler lets a request proceed.
+    pub fn send(&self, request: Request) -> impl Future<Output = Reply> + Send + 'static {
+        let (reply, answer) = oneshot::channel();
+        self.state().gates.push(Gate { request, reply });
+        async move {
+            let lost = || ConnectorError::io("the run is over".into());
+            answer.await.unwrap_or_else(|_| Err(lost()))
+        }
+    }
+
+    /// Waits in virtual time.
+    pub fn sleep(&self, ms: i64) -> impl Future<Output = ()> + 'static {
+        let (wake, woken) = oneshot::channel();
+        let mut state = self.state();
+        let at = state.clock_ms + ms;
+        state.timer(at, Timer::Wake(wake));
+        drop(state);
+        async move {
+            // A timer that is gone belongs to a run that is over.
+            let _ = woken.await;
+        }
+    }
+}
+
+impl State {
+    fn timer(&mut self, at: i64, timer: Timer) {
+        self.sequence += 1;
+        self.timers.insert((at, self.sequence), timer);
+    }
+
+    /// A number that no other has.
+    pub fn number(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Lets one thing happen; `false` when nothing waits.
+    pub fn step(&mut self) -> bool {
+        self.strike_at_random();
+        let next = self.timers.keys().next().copied();
+        let due = next.is_some_and(|(at, _)| at <= self.clock_ms);
+        if self.gates.is_empty() || (due && self.rng.bool()) {
+            let Some(((at, _), timer)) = self.timers.pop_first() else {
+                return false;
+            };
+            self.clock_ms = self.clock_ms.max(at);
+            match timer {
+                // A sleeper that is gone needs no waking.
+                Timer::Wake(wake) => drop(wake.send(())),
+                Timer::Land(request) => drop(self.land_unheard(&request)),
+            }
+            return true;
+        }
+        self.clock_ms += self.rng.i64(1..150);
+        let place = self.rng.usize(..self.gates.len());
+        let gate = self.gates.swap_remove(place);
+        if gate.reply.is_closed() {
+            // Its Lambda is dead; the request may be on its way all the same.
+            if self.rng.bool() {
+                self.land_unheard(&gate.request);
+            }
+            return true;
+        }
+        let reply = self.answer(&gate.request);
+        drop(gate.reply.send(reply));
+        true
+    }
+
+    /// Deaths and stops, between any two calls.
+    fn strike_at_random(&mut self) {
+        let Self { rng, faults, .. } = self;
+        if !self.running.is_empty() && faults.strikes(rng, Fault::Killed, 0.004) {
+            let place = rng.usize(..self.running.len());
+            let number = *self.running.keys().nth(place).expect("one of them");
+            self.running.remove(&number).expect("it").abort();
+        }
+        let alive: Vec<_> = self
+            .executions
+            .iter()
+            .filter(|(_, execution)| execution.status == "RUNNING")
+            .map(|(arn, _)| arn.clone())
+            .collect();
+        if !alive.is_empty() && faults.strikes(rng, Fault::Stopped, 0.0015) {
+            let arn = &alive[rng.usize(..alive.len())];
+            let execution = self.executions.get_mut(arn).expect("it");
+            execution.status = "ABORTED";
+            if let Some(task) = execution.task.take() {
+                task.abort();
+            }
+        }
+    }
+
+    fn land_unheard(&mut self, request: &Request) -> Answer {
+        let answer = self.land(request);
+        if answer.status < 300
+            && matches!(
+                request.operation.as_str(),
+                "CopyObject" | "CompleteMultipartUpload" | "CreateMultipartUpload"
+            )
+        {
+            *self.unheard.entry(request.path.clone()).or_default() += 1;
+        }
+        answer
+    }
+
+    /// Takes effect.
+    fn land(&mut self, request: &Request) -> Answer {
+        self.calls += 1;
+        match request.service.as_str() {
+            "s3" => s3_answers::answer(&mut self.s3, request, self.clock_ms),
+            "dynamodb" => {
+                let before = self.catalog.items.clone();
+                let answer = dynamodb::answer(&mut self.catalog, request);
+                self.watch(&before);
+                answer
+            }
+            _ => services::answer(self, request),
+        }
+    }
+
+    /// What is stored stays stored.
+    fn watch(&mut self, before: &BTreeMap<(String, String), dynamodb::Item>) {
+        for (keys, old) in before {
+            let new = &self.catalog.items[keys];
+            let (was, is) = (dynamodb::text(old, "status"), dynamodb::text(new, "status"));
+            let kept = is == "stored" || is == "unsettled";
+            if was == "stored" && (!kept || old.get("backup") != new.get("backup")) {
+                let line = format!("the stored point {keys:?} was overwritten: {is}");
+                self.broken.push(line);
+            }
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Reply {
+        let lost = || ConnectorError::timeout("no answer came".into());
+        let copies = matches!(
+            request.operation.as_str(),
+            "CopyObject" | "CompleteMultipartUpload"
+        );
+        let Self { rng, faults, .. } = self;
+        if faults.intensity == 0.0 {
+            return Ok(self.land(request).into_http());
+        }
+        if faults.strikes(rng, Fault::Throttled, 0.01) {
+            return Ok(services::failure(request, 503, "SlowDown").into_http());
+        }
+        if faults.strikes(rng, Fault::FailedBefore, 0.01) {
+            return Ok(services::failure(request, 500, "InternalError").into_http());
+        }
+        if faults.strikes(rng, Fault::LostBefore, 0.01) {
+            return Err(lost());
+        }
+        if request.writes() && faults.strikes(rng, Fault::LostAfter, 0.015) {
+            self.land(request);
+            return Err(lost());
+        }
+        if request.writes() && faults.strikes(rng, Fault::FailedAfter, 0.01) {
+            self.land(request);
+            return Ok(services::failure(request, 500, "InternalError").into_http());
+        }
+        if request.writes() && faults.strikes(rng, Fault::LandsLate, 0.007) {
+            let at = self.clock_ms + rng.i64(1000..20 * 60_000);
+            self.timer(at, Timer::Land(request.clone()));
+            return Err(lost());
+        }
+        if copies && faults.strikes(rng, Fault::ErrorIn200, 0.02) {
+            if rng.bool() {
+                self.land(request);
+            }
+            return Ok(Answer {
+                status: 200,
+                ..Answer::s3_error(200, "InternalError")
+            }
+            .into_http());
+        }
+        let copied = matches!(request.operation.as_str(), "CopyObject" | "UploadPartCopy");
+        if copied && faults.strikes(rng, Fault::Spoilt, 0.02) {
+            let mut spoilt = request.clone();
+            let name = "x-simulated-spoilt".to_owned();
+            spoilt.headers.insert(name, String::new());
+            return Ok(self.land(&spoilt).into_http());
+        }
+        Ok(self.land(request).into_http())
+    }
+}
