@@ -1,12 +1,20 @@
 //! Content of any size without its bytes: runs of a pattern, compared as such and written out only
 //! where a function reads.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
 const BLOCK: u64 = 1024 * 1024;
 
+thread_local! {
+    static SUMS: RefCell<HashMap<Vec<Run>, u64>> = RefCell::default();
+    static BLOCKS: RefCell<HashMap<(u8, u64), u64>> = RefCell::default();
+}
+
 /// A stretch of one pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Run {
     pattern: u64,
     first: u64,
@@ -119,8 +127,17 @@ impl Content {
         bytes
     }
 
-    /// CRC64NVME of the bytes.
+    /// CRC64NVME of the bytes, computed once a thread.
     pub fn crc(&self) -> u64 {
+        if let Some(known) = SUMS.with_borrow(|sums| sums.get(&self.runs).copied()) {
+            return known;
+        }
+        let sum = self.sum();
+        SUMS.with_borrow_mut(|sums| sums.insert(self.runs.clone(), sum));
+        sum
+    }
+
+    fn sum(&self) -> u64 {
         let mut sum = checksum(CrcAlgorithm::Crc64Nvme, b"");
         for (byte, count) in self.blocks() {
             sum = checksum_combine(CrcAlgorithm::Crc64Nvme, sum, crc_of(byte, count), count);
@@ -137,8 +154,17 @@ impl Content {
     }
 }
 
-/// CRC of one byte repeated, by doubling.
+/// CRC of one byte repeated.
 fn crc_of(byte: u8, count: u64) -> u64 {
+    let known = BLOCKS.with_borrow(|blocks| blocks.get(&(byte, count)).copied());
+    known.unwrap_or_else(|| {
+        let sum = doubled(byte, count);
+        BLOCKS.with_borrow_mut(|blocks| blocks.insert((byte, count), sum));
+        sum
+    })
+}
+
+fn doubled(byte: u8, count: u64) -> u64 {
     let unit = checksum(CrcAlgorithm::Crc64Nvme, &[byte]);
     let (mut sum, mut have) = (checksum(CrcAlgorithm::Crc64Nvme, b""), 0);
     for bit in (0..u64::BITS - count.leading_zeros()).rev() {

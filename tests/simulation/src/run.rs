@@ -28,7 +28,8 @@ const POLICY: &str = r#"{"version":1,
         "primary":{"bucket":"backup-a","region":"eu-west-1"},
         "second":{"bucket":"backup-b","region":"eu-central-1","prefix":"copies/of é/"}},
     "rules":[
-        {"name":"reports","match":{"keys":{"include":["reports/**"]}},"destinations":["primary","second"],"verify":"read","notify":"all"},
+        {"name":"reports","match":{"keys":{"include":["reports/**"]}},"destinations":["primary","second"],"notify":"all"},
+        {"name":"read","match":{"keys":{"include":["a b"]},"size":{"maxBytes":4096}},"destinations":["primary"],"verify":"read"},
         {"name":"everything","destinations":["primary"]}]}"#;
 
 /// What a run came to.
@@ -63,6 +64,8 @@ pub struct Plan {
     pub mutant: Option<Mutant>,
     /// Kinds of faults that are left out.
     pub without: Vec<Fault>,
+    /// Whether everything that happens is printed.
+    pub traced: bool,
 }
 
 /// Runs it.
@@ -106,6 +109,7 @@ impl Run {
                 state.s3.create(name, versioning);
             }
             state.mutant = plan.mutant;
+            state.traced = plan.traced;
             state.catalog.careless = plan.mutant == Some(Mutant::IgnoresConditions);
             let intensity = [0.0, 0.5, 1.0, 1.0, 2.0, 4.0];
             state.faults.intensity = intensity[state.rng.usize(..intensity.len())];
@@ -153,7 +157,7 @@ impl Run {
             Rc::clone(&self.history),
         );
         tokio::task::spawn_local(async move {
-            let writes = world.state().rng.u32(3..14);
+            let writes = world.state().rng.u32(2..10);
             for _ in 0..writes {
                 let (event, arrivals) = {
                     let mut state = world.state();

@@ -101,20 +101,21 @@ pub fn event(bucket: &str, object: &Value, time: &str, number: u64) -> Value {
 fn new(state: &mut State) -> New {
     let rng = &mut state.rng;
     let mib = 1024 * 1024;
-    let bytes = match rng.u8(..20) {
-        0..3 => 0,
-        3..14 => rng.u64(1..4096),
-        14 => 5 * mib - 1,
-        15 => 5 * mib,
-        16..19 => rng.u64(5 * mib..17 * mib),
+    let large = [5 * mib, 5 * mib + 1, 6 * mib, 10 * mib, 11 * mib + 7, 15 * mib];
+    let bytes = match rng.u8(..40) {
+        0..6 => 0,
+        6..30 => [1, 2, 700, 4096][rng.usize(..4)],
+        30 => 5 * mib - 1,
+        31..39 => large[rng.usize(..large.len())],
         // More parts than one segment takes.
-        _ => rng.u64(80 * mib..86 * mib),
+        _ => 85 * mib + 1,
     };
     // Few patterns: contents come back, x after y after x.
     let content = Content::new(rng.u64(..3), bytes);
     let parts = if bytes > 8 * mib && rng.bool() { 2 } else { 0 };
-    // Without a stored checksum the bytes are read: few, and small ones where they are in parts.
-    let read = rng.u8(..8) == 0 && bytes < 9 * mib;
+    // Without a stored checksum large content is read, which takes long.
+    let rare = if bytes > mib { 40 } else { 8 };
+    let read = rng.u8(..rare) == 0 && bytes < 16 * mib;
     New {
         content,
         parts,

@@ -99,6 +99,8 @@ pub struct State {
     pub calls: u64,
     /// What must never be seen and was.
     pub broken: Vec<String>,
+    /// Whether everything that happens is printed.
+    pub traced: bool,
     gates: Vec<Gate>,
     timers: BTreeMap<(i64, u64), Timer>,
     sequence: u64,
@@ -133,6 +135,7 @@ impl World {
             unheard: BTreeMap::new(),
             calls: 0,
             broken: Vec::new(),
+            traced: false,
             gates: Vec::new(),
             timers: BTreeMap::new(),
             sequence: 0,
@@ -220,6 +223,7 @@ impl State {
             let place = rng.usize(..self.running.len());
             let number = *self.running.keys().nth(place).expect("one of them");
             self.running.remove(&number).expect("it").abort();
+            self.trace(|| format!("killed {number}"));
         }
         let alive: Vec<_> = self
             .executions
@@ -227,6 +231,7 @@ impl State {
             .filter(|(_, execution)| execution.status == "RUNNING")
             .map(|(arn, _)| arn.clone())
             .collect();
+        let Self { rng, faults, .. } = self;
         if !alive.is_empty() && faults.strikes(rng, Fault::Stopped, 0.0015) {
             let arn = &alive[rng.usize(..alive.len())];
             let execution = self.executions.get_mut(arn).expect("it");
@@ -237,7 +242,15 @@ impl State {
         }
     }
 
+    /// Prints one line of what happens, where that is asked for.
+    pub fn trace(&self, line: impl FnOnce() -> String) {
+        if self.traced {
+            eprintln!("{} {}", crate::s3_answers::iso(self.clock_ms), line());
+        }
+    }
+
     fn land_unheard(&mut self, request: &Request) -> Answer {
+        self.trace(|| format!("nobody hears of {}", request.operation));
         let answer = self.land(request);
         if answer.status < 300
             && matches!(
@@ -253,12 +266,22 @@ impl State {
     /// Takes effect.
     fn land(&mut self, request: &Request) -> Answer {
         self.calls += 1;
+        let answer = self.done(request);
+        self.trace(|| {
+            let (name, path, status) = (&request.operation, &request.path, answer.status);
+            let text = String::from_utf8_lossy(&answer.body);
+            format!("{name} {path} {:?}: {status} {text:.300}", request.query)
+        });
+        answer
+    }
+
+    fn done(&mut self, request: &Request) -> Answer {
         match request.service.as_str() {
             "s3" => s3_answers::answer(&mut self.s3, request, self.clock_ms),
             "dynamodb" => {
-                let before = self.catalog.items.clone();
+                let before = request.writes().then(|| self.catalog.items.clone());
                 let answer = dynamodb::answer(&mut self.catalog, request);
-                self.watch(&before);
+                self.watch(&before.unwrap_or_default());
                 answer
             }
             _ => services::answer(self, request),
@@ -279,54 +302,63 @@ impl State {
     }
 
     fn answer(&mut self, request: &Request) -> Reply {
-        let lost = || ConnectorError::timeout("no answer came".into());
-        let copies = matches!(
-            request.operation.as_str(),
-            "CopyObject" | "CompleteMultipartUpload"
-        );
-        let Self { rng, faults, .. } = self;
-        if faults.intensity == 0.0 {
+        let Some((fault, reply)) = self.fault(request) else {
             return Ok(self.land(request).into_http());
-        }
-        if faults.strikes(rng, Fault::Throttled, 0.01) {
-            return Ok(services::failure(request, 503, "SlowDown").into_http());
-        }
-        if faults.strikes(rng, Fault::FailedBefore, 0.01) {
-            return Ok(services::failure(request, 500, "InternalError").into_http());
-        }
-        if faults.strikes(rng, Fault::LostBefore, 0.01) {
-            return Err(lost());
-        }
-        if request.writes() && faults.strikes(rng, Fault::LostAfter, 0.015) {
-            self.land(request);
-            return Err(lost());
-        }
-        if request.writes() && faults.strikes(rng, Fault::FailedAfter, 0.01) {
-            self.land(request);
-            return Ok(services::failure(request, 500, "InternalError").into_http());
-        }
-        if request.writes() && faults.strikes(rng, Fault::LandsLate, 0.007) {
-            let at = self.clock_ms + rng.i64(1000..20 * 60_000);
-            self.timer(at, Timer::Land(request.clone()));
-            return Err(lost());
-        }
-        if copies && faults.strikes(rng, Fault::ErrorIn200, 0.02) {
-            if rng.bool() {
+        };
+        self.trace(|| format!("{fault:?}: {} {}", request.operation, request.path));
+        reply.map(Answer::into_http)
+    }
+
+    /// What goes wrong with a request, and what is answered then.
+    fn fault(&mut self, request: &Request) -> Option<(Fault, Result<Answer, ConnectorError>)> {
+        let lost = || Err(ConnectorError::timeout("no answer came".into()));
+        let failed = || Ok(services::failure(request, 500, "InternalError"));
+        let writes = request.writes();
+        let whole = ["CopyObject", "CompleteMultipartUpload"].contains(&request.operation.as_str());
+        let bytes = ["CopyObject", "UploadPartCopy"].contains(&request.operation.as_str());
+        let Self { rng, faults, .. } = self;
+        let (fault, _, _) = [
+            (Fault::Throttled, 0.01, true),
+            (Fault::FailedBefore, 0.01, true),
+            (Fault::LostBefore, 0.01, true),
+            (Fault::LostAfter, 0.015, writes),
+            (Fault::FailedAfter, 0.01, writes),
+            (Fault::LandsLate, 0.007, writes),
+            (Fault::ErrorIn200, 0.02, whole),
+            (Fault::Spoilt, 0.02, bytes),
+        ]
+        .into_iter()
+        .find(|(fault, chance, possible)| *possible && faults.strikes(rng, *fault, *chance))?;
+        let reply = match fault {
+            Fault::Throttled => Ok(services::failure(request, 503, "SlowDown")),
+            Fault::FailedBefore => failed(),
+            Fault::LostBefore => lost(),
+            Fault::LostAfter => {
                 self.land(request);
+                lost()
             }
-            return Ok(Answer {
-                status: 200,
-                ..Answer::s3_error(200, "InternalError")
+            Fault::FailedAfter => {
+                self.land(request);
+                failed()
             }
-            .into_http());
-        }
-        let copied = matches!(request.operation.as_str(), "CopyObject" | "UploadPartCopy");
-        if copied && faults.strikes(rng, Fault::Spoilt, 0.02) {
-            let mut spoilt = request.clone();
-            let name = "x-simulated-spoilt".to_owned();
-            spoilt.headers.insert(name, String::new());
-            return Ok(self.land(&spoilt).into_http());
-        }
-        Ok(self.land(request).into_http())
+            Fault::LandsLate => {
+                let at = self.clock_ms + rng.i64(1000..20 * 60_000);
+                self.timer(at, Timer::Land(request.clone()));
+                lost()
+            }
+            Fault::ErrorIn200 => {
+                if rng.bool() {
+                    self.land(request);
+                }
+                Ok(Answer::s3_error(200, "InternalError"))
+            }
+            _ => {
+                let mut spoilt = request.clone();
+                let name = "x-simulated-spoilt".to_owned();
+                spoilt.headers.insert(name, String::new());
+                Ok(self.land(&spoilt))
+            }
+        };
+        Some((fault, reply))
     }
 }
