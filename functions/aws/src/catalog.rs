@@ -1,5 +1,7 @@
 //! The catalog in DynamoDB: every write is conditional.
 
+mod order;
+
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::lease::Held;
@@ -7,6 +9,8 @@ use backup_domain::multipart::Upload;
 use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
+
+pub use order::Owed;
 
 type Item = HashMap<String, AttributeValue>;
 

@@ -5,10 +5,12 @@ pub mod clients;
 pub mod deadline;
 pub mod executions;
 pub mod failure;
+pub mod glance;
 pub mod policy_store;
 pub mod prepare;
 pub mod s3;
 pub mod serve;
+pub mod settle;
 pub mod topic;
 
 pub use backup_domain::ErrorName;

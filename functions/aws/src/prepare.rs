@@ -41,6 +41,9 @@ pub async fn prepare(
     task: &mut CopyTask,
     plan: fn(&CopyTask, &Headed) -> Result<Plan, CopyError>,
 ) -> Result<Prepared, Failure> {
+    if task.target.settle_only.is_some() {
+        return Ok(end(task, CopyOutcome::Settle, "", None));
+    }
     destination_key(&task.target.destination.prefix, &task.object.key)?;
     let source = clients.s3(&task.object.region);
     let found = head(&source, source_version(&task.object))
@@ -48,21 +51,22 @@ pub async fn prepare(
         .map_err(|api| api.at_source(&task.object.bucket))?;
     let Found::Object(found) = found else {
         let reason = "it no longer exists at the source";
-        return Ok(end(CopyOutcome::Gone, reason, None));
+        return Ok(end(task, CopyOutcome::Gone, reason, None));
     };
     task.object.last_modified = found.last_modified.or(task.object.last_modified);
     let headed = found.headed;
     let request = match plan(task, &headed)? {
-        Plan::End(outcome, reason) => return Ok(end(outcome, &reason, Some(&headed))),
+        Plan::End(outcome, reason) => return Ok(end(task, outcome, &reason, Some(&headed))),
         Plan::Copy(request) => *request,
     };
     let destination = clients.s3(&task.target.destination.region);
     if task.may_be_done() && request.metadata.is_some() {
+        let rejected = [task.rejected.as_slice(), &task.target.bad].concat();
         let own = versions::find_own_copy(
             &destination,
             &task.object,
             &task.target,
-            &task.rejected,
+            &rejected,
             headed.facts.size,
         )
         .await
@@ -72,6 +76,8 @@ pub async fn prepare(
             let copied = Copied::made(headed.facts, version_id, true, Timestamp::now());
             return Ok(Prepared::Ended(Box::new(Copied {
                 adopted: true,
+                modified: task.object.last_modified,
+                cut_off: true,
                 ..copied
             })));
         }
@@ -84,14 +90,12 @@ pub async fn prepare(
     })))
 }
 
-fn end(outcome: CopyOutcome, reason: &str, headed: Option<&Headed>) -> Prepared {
+fn end(task: &CopyTask, outcome: CopyOutcome, reason: &str, headed: Option<&Headed>) -> Prepared {
     let facts = headed.map(|headed| headed.facts.clone());
-    Prepared::Ended(Box::new(Copied::ended(
-        outcome,
-        reason,
-        facts,
-        Timestamp::now(),
-    )))
+    Prepared::Ended(Box::new(Copied {
+        cut_off: task.may_be_done(),
+        ..Copied::ended(outcome, reason, facts, Timestamp::now())
+    }))
 }
 
 /// The source version in requests.

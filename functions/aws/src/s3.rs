@@ -2,6 +2,7 @@
 
 pub mod annotations;
 pub mod copy;
+pub mod delete;
 pub mod head;
 pub mod multipart;
 pub mod parts;

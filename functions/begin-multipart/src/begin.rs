@@ -30,14 +30,14 @@ impl Begin {
         };
         if let Some(upload) = self.unfinished(&task, &ready).await? {
             info!(upload = %upload.id, "going on with an unfinished upload");
-            return Ok(begun(&ready, upload));
+            return Ok(begun(&task, &ready, upload));
         }
         if task.may_be_done() {
             self.abort_strays(&task, &ready).await?;
         }
         let upload = self.create(&task, &ready).await?;
         self.note(&task, &upload).await;
-        Ok(begun(&ready, upload))
+        Ok(begun(&task, &ready, upload))
     }
 
     /// The upload of an earlier try, where it still is there and was cut for this object.
@@ -115,12 +115,14 @@ impl Begin {
     }
 }
 
-fn begun(ready: &Ready, upload: Upload) -> Begun {
+fn begun(task: &CopyTask, ready: &Ready, upload: Upload) -> Begun {
     Begun {
         ended: None,
         segments: upload.plan.segments(),
         upload: Some(upload),
         source: Some(ready.headed.facts.clone()),
+        modified: task.object.last_modified,
+        cut_off: task.may_be_done(),
         remark: remark(&ready.headed),
     }
 }
@@ -128,6 +130,8 @@ fn begun(ready: &Ready, upload: Upload) -> Begun {
 fn ended(copied: Copied) -> Begun {
     Begun {
         source: copied.source.clone(),
+        modified: copied.modified,
+        cut_off: copied.cut_off,
         ended: Some(copied),
         upload: None,
         remark: String::new(),

@@ -8,7 +8,6 @@ use backup_domain::evidence::Facts;
 use backup_domain::multipart::{
     FinishTask, ListedPart, Upload, UploadError, check_parts, expected_checksum, interrupted,
 };
-use backup_domain::parts::Segment;
 use backup_domain::policy::Annotations;
 use backup_domain::task::{Copied, CopyOutcome};
 use jiff::Timestamp;
@@ -40,7 +39,10 @@ pub async fn complete(clients: &Clients, task: FinishTask) -> Result<Copied, Fai
             "it was overwritten while it was copied"
         };
         let facts = Some(source.clone());
-        return Ok(Copied::ended(outcome, reason, facts, Timestamp::now()));
+        return Ok(Copied {
+            cut_off: begun.cut_off,
+            ..Copied::ended(outcome, reason, facts, Timestamp::now())
+        });
     }
     let (version_id, adopted) = make(&s3, &task, upload, source).await?;
     if task.target.annotations == Annotations::Carry {
@@ -48,6 +50,8 @@ pub async fn complete(clients: &Clients, task: FinishTask) -> Result<Copied, Fai
     }
     Ok(Copied {
         adopted,
+        modified: begun.modified,
+        cut_off: begun.cut_off,
         reason: begun.remark.clone(),
         ..Copied::made(source.clone(), version_id, upload.marked, Timestamp::now())
     })
@@ -60,11 +64,7 @@ async fn make(
     upload: &Upload,
     source: &Facts,
 ) -> Result<(String, bool), Failure> {
-    let all = Segment {
-        first_part: 1,
-        last_part: upload.plan.parts(),
-    };
-    let listed = match multipart::list_parts(s3, &task.target, upload, all).await {
+    let listed = match multipart::list_parts(s3, &task.target, upload, upload.plan.all()).await {
         Ok(listed) => listed,
         Err(api) if api.code == "NoSuchUpload" => return adopt(s3, task, upload, source).await,
         Err(api) => return Err(at_destination(&api, &task.target)),

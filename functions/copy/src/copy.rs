@@ -16,19 +16,21 @@ pub async fn copy(clients: &Clients, mut task: CopyTask) -> Result<Copied, Failu
     let facts = ready.headed.facts;
     let answer = request::copy(&ready.destination, &task, &ready.request, Timestamp::now()).await;
     match answer {
-        Ok(version_id) => Ok(Copied::made(
-            facts,
-            versioned(version_id, &task.target)?,
-            ready.request.metadata.is_some(),
-            Timestamp::now(),
-        )),
-        Err(api) => match source_changed(&api) {
-            Some((outcome, reason)) => Ok(Copied::ended(
-                outcome,
-                reason,
-                Some(facts),
+        Ok(version_id) => Ok(Copied {
+            modified: task.object.last_modified,
+            cut_off: task.may_be_done(),
+            ..Copied::made(
+                facts,
+                versioned(version_id, &task.target)?,
+                ready.request.metadata.is_some(),
                 Timestamp::now(),
-            )),
+            )
+        }),
+        Err(api) => match source_changed(&api) {
+            Some((outcome, reason)) => Ok(Copied {
+                cut_off: task.may_be_done(),
+                ..Copied::ended(outcome, reason, Some(facts), Timestamp::now())
+            }),
             None => Err(name_refusal(&ready.source, &task.object, &task.target, &api).await),
         },
     }

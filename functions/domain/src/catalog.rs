@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::event::DeletedEvent;
 use crate::evidence::Evidence;
 use crate::multipart::Upload;
 use crate::object::SourceObject;
+use crate::order::Point;
 
 /// Version of the stored shape; readers refuse what they do not know.
 pub const SHAPE: u32 = 1;
@@ -29,6 +29,8 @@ pub enum Status {
     Superseded,
     /// Not to be copied: a backup's own copy, or archived under a rule that skips those.
     Skipped,
+    /// A deletion at the source: recorded, and mirrored where the rule says so.
+    Deleted,
     /// Failed, parked and told; a redrive makes it `copying` again.
     Failed,
     /// Stored, but its order could not be settled; parked. Counts as stored.
@@ -44,6 +46,7 @@ impl Status {
             Self::Gone => "gone",
             Self::Superseded => "superseded",
             Self::Skipped => "skipped",
+            Self::Deleted => "deleted",
             Self::Failed => "failed",
             Self::Unsettled => "unsettled",
         }
@@ -80,6 +83,16 @@ pub struct RecoveryPoint {
     /// Backup bucket, region, key and version id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupVersion>,
+    /// Version ids of copies that were put on top again to mend the order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promotions: Vec<String>,
+    /// Version ids of copies that verification refused, or that were never verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad: Vec<String>,
+    /// A write to the backup may have been cut off: once this moment has passed it can no longer
+    /// land, and the sweep settles the order of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed_after: Option<Timestamp>,
     /// Full-object checksums that the source has (`SHA256`), base64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checksums: BTreeMap<String, String>,
@@ -104,6 +117,20 @@ pub struct RecoveryPoint {
     /// When the end state was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+}
+
+impl RecoveryPoint {
+    /// As the order of versions sees it.
+    pub fn in_order(&self) -> Point<'_> {
+        Point {
+            version: self.object.in_order(),
+            sequencer: &self.object.sequencer,
+            status: self.status,
+            backup: self.backup.as_ref().map(|copy| copy.version_id.as_str()),
+            promotions: &self.promotions,
+            bad: &self.bad,
+        }
+    }
 }
 
 /// Where a copy is.
@@ -133,12 +160,6 @@ pub fn partition_key(bucket: &str, key: &str) -> String {
 /// Sort key of a version at a destination.
 pub fn sort_key(destination: &str, object: &SourceObject) -> String {
     format!("{destination}#{}", object.version_key())
-}
-
-/// Sort key of a deletion at a destination. No version's sort key looks like it, since version ids
-/// hold no `#`.
-pub fn deletion_sort_key(destination: &str, event: &DeletedEvent) -> String {
-    format!("{destination}#deleted#{}", event.deletion_key())
 }
 
 /// Partition of the index by day: the UTC day, and a shard that is always the same for a key.
@@ -184,10 +205,16 @@ mod tests {
         let marker = parse_deleted(&event, &["b".to_owned()]).expect("an event");
         let mut removal = marker.clone();
         removal.deletion = Deletion::Permanent;
-        assert_eq!(deletion_sort_key("p", &marker), "p#deleted#v1");
-        assert_eq!(deletion_sort_key("p", &removal), "p#deleted#0A");
+        assert_eq!(
+            sort_key("p", &SourceObject::deleted(&marker)),
+            "p#deleted#v1"
+        );
+        assert_eq!(
+            sort_key("p", &SourceObject::deleted(&removal)),
+            "p#deleted#0A"
+        );
         assert_ne!(
-            deletion_sort_key("p", &marker),
+            sort_key("p", &SourceObject::deleted(&marker)),
             sort_key("p", &object("k", Some("v1")))
         );
     }

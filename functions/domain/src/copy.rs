@@ -205,14 +205,25 @@ fn request(object: &SourceObject, prefix: &str, headed: &Headed) -> CopyRequest 
         if_match: headed.facts.etag.clone(),
         metadata,
         headers: headed.headers.clone(),
-        checksum: headed
-            .facts
-            .checksums
-            .keys()
-            .next()
-            .cloned()
-            .unwrap_or_else(|| CRC64NVME.to_owned()),
+        checksum: checksum(headed),
     }
+}
+
+/// What a CopyObject of a backup version on top of its own key says: everything as it is there, the
+/// marker included.
+pub fn again(copy: &SourceObject, headed: &Headed) -> CopyRequest {
+    CopyRequest {
+        source: key::copy_source(&copy.bucket, &copy.key, copy.pinned_version()),
+        if_match: headed.facts.etag.clone(),
+        metadata: (!headed.metadata_missing).then(|| headed.metadata.clone()),
+        headers: headed.headers.clone(),
+        checksum: checksum(headed),
+    }
+}
+
+fn checksum(headed: &Headed) -> String {
+    let own = headed.facts.checksums.keys().next();
+    own.cloned().unwrap_or_else(|| CRC64NVME.to_owned())
 }
 
 /// Drops `aws-chunked`, which described the upload and not the object.
@@ -231,15 +242,7 @@ mod tests {
     use crate::task::fixtures::{object, target};
 
     fn task(version_id: Option<&str>) -> CopyTask {
-        CopyTask {
-            object: object("a b", version_id),
-            target: target(),
-            retry: 0,
-            rejected: vec![],
-            begun: 0,
-            upload: None,
-            execution: None,
-        }
+        CopyTask::of(object("a b", version_id), target())
     }
 
     fn headed() -> Headed {

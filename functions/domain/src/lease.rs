@@ -39,6 +39,7 @@ pub fn claim(held: &Held, owner: &str, redriven_owner: Option<&str>, now: Timest
         | Status::Unsettled
         | Status::Gone
         | Status::Superseded
+        | Status::Deleted
         | Status::Skipped => Claim::Done(held.status),
         Status::Failed => Claim::TakeOver,
         Status::Copying => {

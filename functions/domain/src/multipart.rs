@@ -46,6 +46,12 @@ pub struct Begun {
     /// The source as its HEAD showed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Facts>,
+    /// Last-modified of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+    /// Whether an earlier try may have been cut off, its copy landing later.
+    #[serde(default)]
+    pub cut_off: bool,
     /// What is worth a remark in the recovery point.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remark: String,
@@ -250,11 +256,7 @@ pub fn missing(plan: &PartPlan, segment: Segment, listed: &[ListedPart]) -> Vec<
 /// # Errors
 /// [`UploadError::Incomplete`] with the first part that does not.
 pub fn check_parts(upload: &Upload, listed: &[ListedPart]) -> Result<(), UploadError> {
-    let all = Segment {
-        first_part: 1,
-        last_part: upload.plan.parts(),
-    };
-    match missing(&upload.plan, all, listed).first() {
+    match missing(&upload.plan, upload.plan.all(), listed).first() {
         None => Ok(()),
         Some((part, _)) => Err(UploadError::Incomplete {
             id: upload.id.clone(),

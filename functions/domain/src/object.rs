@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CauseObject;
+use crate::event::{DeletedEvent, SourceEvent};
 use crate::order::Version;
 
 /// The version id that S3 gives to objects of buckets without (or with suspended) versioning.
@@ -31,6 +32,10 @@ pub struct SourceObject {
     pub last_modified: Option<Timestamp>,
     /// When the event says it happened.
     pub event_at: Timestamp,
+    /// Set where this is no version but a deletion: what tells it from the key's others, see
+    /// [`crate::event::DeletedEvent::deletion_key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<String>,
     /// Account that owns the source bucket, 12 digits.
     pub account: String,
     /// Region of the source bucket.
@@ -38,6 +43,40 @@ pub struct SourceObject {
 }
 
 impl SourceObject {
+    /// A version that an event tells of.
+    pub fn created(event: &SourceEvent) -> Self {
+        Self {
+            bucket: event.bucket.clone(),
+            key: event.key.clone(),
+            version_id: event.version_id.clone(),
+            size: event.size,
+            etag: event.etag.clone(),
+            sequencer: event.sequencer.clone(),
+            last_modified: None,
+            event_at: event.time,
+            deletion: None,
+            account: event.account.clone(),
+            region: event.region.clone(),
+        }
+    }
+
+    /// A deletion, which takes a version's way through the machine.
+    pub fn deleted(event: &DeletedEvent) -> Self {
+        Self {
+            bucket: event.bucket.clone(),
+            key: event.key.clone(),
+            version_id: event.version_id.clone(),
+            size: 0,
+            etag: String::new(),
+            sequencer: event.sequencer.clone(),
+            last_modified: None,
+            event_at: event.time,
+            deletion: Some(event.deletion_key().to_owned()),
+            account: event.account.clone(),
+            region: event.region.clone(),
+        }
+    }
+
     /// The version id that pins this object for good: `None` where an overwrite would take its
     /// place, so that requests are guarded by the ETag instead.
     pub fn pinned_version(&self) -> Option<&str> {
@@ -63,8 +102,12 @@ impl SourceObject {
     }
 
     /// What tells this version from the others of its key, in catalog keys:
-    /// the version id, or `null#<etag>#<last-modified>` where there is none.
+    /// the version id, `null#<etag>#<last-modified>` where there is none, or
+    /// `deleted#<deletion key>`, which is like none of them, since version ids hold no `#`.
     pub fn version_key(&self) -> String {
+        if let Some(deletion) = &self.deletion {
+            return format!("deleted#{deletion}");
+        }
         self.pinned_version().map_or_else(
             || {
                 let modified = self.last_modified.unwrap_or(self.event_at);

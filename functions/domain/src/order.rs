@@ -15,6 +15,7 @@ mod source;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::Status;
+use crate::error::{ErrorName, Named};
 use crate::policy::Deletes;
 
 pub use glance::{Mine, SourceLatest, settled_at_a_glance};
@@ -105,6 +106,12 @@ pub enum From<'a> {
 pub struct Unsettled {
     /// How many were tried.
     pub rounds: u32,
+}
+
+impl Named for Unsettled {
+    fn name(&self) -> ErrorName {
+        ErrorName::Unsettled
+    }
 }
 
 /// Decides over one round of reads. The caller acts, reads again and asks again, `round` one
@@ -228,7 +235,7 @@ fn on_top<'v, 'a>(view: &'v View<'a>) -> Option<&'v Point<'a>> {
 /// it failed, or an earlier try was cut off before it was gone or superseded.
 pub fn must_settle(status: Status, may_have_copied: bool) -> bool {
     match status {
-        Status::Stored | Status::Unsettled => true,
+        Status::Stored | Status::Unsettled | Status::Deleted => true,
         Status::Failed | Status::Gone | Status::Superseded | Status::Skipped => may_have_copied,
         Status::Copying => false,
     }

@@ -131,6 +131,14 @@ impl PartPlan {
         })
     }
 
+    /// All parts as one segment.
+    pub const fn all(&self) -> Segment {
+        Segment {
+            first_part: 1,
+            last_part: self.parts(),
+        }
+    }
+
     /// Deals the parts to at most [`MAP_ITERATIONS_MAX`] segments, which differ by one part at most.
     pub fn segments(&self) -> Vec<Segment> {
         let parts = self.parts();

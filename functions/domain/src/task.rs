@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Facts};
 use crate::multipart::{ReadRange, Upload};
 use crate::object::SourceObject;
-use crate::policy::{Annotations, Archived, Destination, NotifyLevel};
+use crate::policy::{Annotations, Archived, Deletes, Destination, NotifyLevel};
 
 /// Who holds a lease: one execution, by its id and the moment it started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,12 @@ pub struct Target {
     /// Whether annotations go along.
     #[serde(default)]
     pub annotations: Annotations,
+    /// What a deletion at the source does here.
+    #[serde(default)]
+    pub deletes: Deletes,
+    /// Set where nothing is to be copied for its own sake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle_only: Option<SettleOnly>,
     /// Rule that chose it.
     pub rule: String,
     /// How many executions have tried, this one included.
@@ -98,6 +104,22 @@ pub struct Target {
     /// The multipart upload that an earlier execution left unfinished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<Upload>,
+    /// Version ids of copies that earlier executions left unproven; never adopted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad: Vec<String>,
+    /// What earlier executions left owed, see [`crate::order::owed_after`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed_after: Option<Timestamp>,
+}
+
+/// A target whose order alone is to be settled: a duplicate of something stored, a deletion, or what
+/// the sweep found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettleOnly {
+    /// `owedAfter` of the point as it was seen before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed_after: Option<Timestamp>,
 }
 
 /// Input of Copy and of BeginMultipart.
@@ -126,6 +148,19 @@ pub struct CopyTask {
 }
 
 impl CopyTask {
+    /// A first try.
+    pub fn of(object: SourceObject, target: Target) -> Self {
+        Self {
+            object,
+            target,
+            retry: 0,
+            rejected: vec![],
+            begun: 0,
+            upload: None,
+            execution: None,
+        }
+    }
+
     /// Whether an earlier try may have copied already, its answer lost.
     pub fn may_be_done(&self) -> bool {
         self.retry > 0 || self.begun > 0 || self.target.attempts > 1
@@ -153,6 +188,12 @@ pub struct Copied {
     /// Whether an earlier try had made it.
     #[serde(default)]
     pub adopted: bool,
+    /// Last-modified of the source, where it was headed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+    /// Whether an earlier try may have been cut off, its copy landing later.
+    #[serde(default)]
+    pub cut_off: bool,
     /// When Copy ended.
     pub at: Timestamp,
 }
@@ -167,6 +208,8 @@ impl Copied {
             version_id: Some(version_id),
             marked,
             adopted: false,
+            modified: None,
+            cut_off: false,
             at,
         }
     }
@@ -180,6 +223,8 @@ impl Copied {
             version_id: None,
             marked: false,
             adopted: false,
+            modified: None,
+            cut_off: false,
             at,
         }
     }
@@ -197,6 +242,8 @@ pub enum CopyOutcome {
     Superseded,
     /// Not to be copied: a backup's own copy, or archived under a rule that skips those.
     Skipped,
+    /// Nothing to copy: the order alone is to be settled.
+    Settle,
 }
 
 /// Input of Verify.
@@ -243,6 +290,9 @@ pub struct RecordTask {
     pub copied: Copied,
     /// What Verify said.
     pub verified: Verified,
+    /// Copies that verification refused.
+    #[serde(default)]
+    pub rejected: Vec<String>,
     /// Whose lease it is.
     pub execution: Execution,
 }
@@ -264,6 +314,12 @@ pub struct FailureTask {
     /// Where its copy was to go.
     #[serde(default)]
     pub target: Option<Target>,
+    /// What was copied before it failed.
+    #[serde(default)]
+    pub copied: Option<Copied>,
+    /// Copies that verification refused.
+    #[serde(default)]
+    pub rejected: Vec<String>,
 }
 
 /// Input of Notify.
@@ -312,40 +368,5 @@ pub struct Outcome {
     pub cause: Option<crate::Cause>,
 }
 
-/// Objects for tests of this crate.
 #[cfg(test)]
-pub(crate) mod fixtures {
-    use super::*;
-
-    /// A source version of bucket `source`.
-    pub fn object(key: &str, version_id: Option<&str>) -> SourceObject {
-        SourceObject {
-            bucket: "source".into(),
-            key: key.into(),
-            version_id: version_id.map(str::to_owned),
-            size: 5,
-            etag: "b1946ac92492d2347c6235b4d2611184".into(),
-            sequencer: "0A".into(),
-            last_modified: Some("2026-11-01T00:00:00Z".parse().expect("a time")),
-            event_at: "2026-11-01T00:00:01Z".parse().expect("a time"),
-            account: "111122223333".into(),
-            region: "eu-west-1".into(),
-        }
-    }
-
-    /// A target without any wishes.
-    pub fn target() -> Target {
-        Target {
-            name: "primary".into(),
-            destination: serde_json::from_str(r#"{"bucket":"backup","region":"eu-west-1"}"#)
-                .expect("a destination"),
-            key: "k".into(),
-            read: false,
-            archived: Archived::Fail,
-            annotations: Annotations::Exclude,
-            rule: "everything".into(),
-            attempts: 1,
-            upload: None,
-        }
-    }
-}
+pub(crate) mod fixtures;

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use backup_aws::catalog::{Catalog, Written};
+use backup_aws::catalog::Catalog;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::{head, versions};
-use backup_aws::{ApiError, Clients, Failure, StepFunctions, executions};
-use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, partition_key, sort_key};
-use backup_domain::lease::{Claim, Held, claim};
+use backup_aws::{ApiError, Clients, Failure, StepFunctions};
+use backup_domain::event::{Redrive, S3Event, parse_any};
 use backup_domain::limits::MIB;
-use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule, Verify};
-use backup_domain::task::{Action, Decision, Execution, FilterTask, Target};
-use backup_domain::{Policy, SourceEvent, SourceObject, event, evidence};
-use jiff::SignedDuration;
-use tracing::info;
+use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule};
+use backup_domain::task::{Action, Decision, Execution, FilterTask, SettleOnly, Target};
+use backup_domain::{Policy, SourceEvent, SourceObject};
+
+use crate::lease::Claimant;
+use crate::target::target;
 
 /// The function's clients and settings.
 pub struct Filter {
@@ -25,15 +25,22 @@ pub struct Filter {
     pub multipart_mib: u64,
 }
 
-/// Why one destination has nothing to do.
-type Duplicate = String;
-
 impl Filter {
     /// Decides over one event.
     pub async fn decide(&self, task: FilterTask) -> Result<Decision, Failure> {
-        let event = event::parse(&task.event, self.policy.sources())?;
+        match parse_any(&task.event, self.policy.sources())? {
+            S3Event::Created(event) => self.created(&event, &task.execution).await,
+            S3Event::Deleted(event) => self.deleted(&event, &task.execution).await,
+        }
+    }
+
+    async fn created(
+        &self,
+        event: &SourceEvent,
+        execution: &Execution,
+    ) -> Result<Decision, Failure> {
         let policy = self.policy.load().await?;
-        let mut object = object_of(&event);
+        let mut object = SourceObject::created(event);
         let rule = match self.choose(&policy, &mut object).await? {
             Ok(rule) => rule,
             Err(reason) => return Ok(nothing("skipped", reason, NotifyLevel::default())),
@@ -43,33 +50,73 @@ impl Filter {
             let located = versions::locate(&s3, &mut object).await;
             located.map_err(|api| api.at_source(&event.bucket))?;
         }
+        let mut chosen = Vec::new();
+        for name in rule
+            .destinations
+            .iter()
+            .filter(|name| wanted(event.redrive.as_ref(), name))
+        {
+            chosen.push(target(&policy, rule, name, &object)?);
+        }
+        let claimant = Claimant {
+            object: &object,
+            rule,
+            execution,
+            redrive: event.redrive.as_ref(),
+        };
+        let (targets, duplicates) = self.lease_all(&claimant, chosen).await?;
+        Ok(self.decision(object, rule, targets, &duplicates))
+    }
+
+    /// Takes a lease on each target; what needs none, or is done already, is told apart.
+    pub async fn lease_all(
+        &self,
+        claimant: &Claimant<'_>,
+        chosen: Vec<Target>,
+    ) -> Result<(Vec<Target>, Vec<String>), Failure> {
         let (mut targets, mut duplicates) = (Vec::new(), Vec::new());
-        for name in chosen(rule, &event) {
-            let target = target(&policy, rule, name, &object)?;
-            match self
-                .lease(&object, rule, target, &task.execution, &event)
-                .await?
-            {
+        for mut target in chosen {
+            if let Some(redrive) = claimant.redrive.filter(|redrive| redrive.settle) {
+                target.settle_only = Some(SettleOnly {
+                    owed_after: redrive.owed_after,
+                });
+                targets.push(target);
+                continue;
+            }
+            match self.lease(claimant, target).await? {
                 Ok(target) => targets.push(target),
                 Err(duplicate) => duplicates.push(duplicate),
             }
         }
+        Ok((targets, duplicates))
+    }
+
+    pub fn decision(
+        &self,
+        object: SourceObject,
+        rule: &Rule,
+        targets: Vec<Target>,
+        duplicates: &[String],
+    ) -> Decision {
+        let reason = duplicates.join("; ");
         if targets.is_empty() {
-            return Ok(nothing("duplicate", duplicates.join("; "), rule.notify));
+            return nothing("duplicate", reason, rule.notify);
         }
-        Ok(Decision {
-            action: if object.size < self.multipart_mib.saturating_mul(MIB) {
-                Action::Small
-            } else {
+        let copies = targets.iter().any(|target| target.settle_only.is_none());
+        let large = object.size >= self.multipart_mib.saturating_mul(MIB);
+        Decision {
+            action: if copies && large {
                 Action::Large
+            } else {
+                Action::Small
             },
             outcome: "backed-up".to_owned(),
-            reason: duplicates.join("; "),
+            reason,
             object: Some(object),
             rule: rule.name.clone(),
             notify: rule.notify,
             targets,
-        })
+        }
     }
 
     /// The rule, or the reason to skip. Heads the source only where a rule asks for it.
@@ -139,144 +186,17 @@ impl Filter {
             tags,
         })
     }
-
-    /// Takes the lease, or says why this event is a duplicate.
-    async fn lease(
-        &self,
-        object: &SourceObject,
-        rule: &Rule,
-        mut target: Target,
-        execution: &Execution,
-        event: &SourceEvent,
-    ) -> Result<Result<Target, Duplicate>, Failure> {
-        let now = self.clients.now();
-        let mut point = RecoveryPoint {
-            pk: partition_key(&object.bucket, &object.key),
-            sk: sort_key(&target.name, object),
-            shape: SHAPE,
-            status: Status::Copying,
-            object: object.clone(),
-            destination: target.name.clone(),
-            rule: rule.name.clone(),
-            owner: execution.owner(),
-            until: now + SignedDuration::from_secs(self.lease_seconds),
-            attempts: 1,
-            upload: None,
-            backup: None,
-            checksums: BTreeMap::default(),
-            evidence: None,
-            copied_at: None,
-            verified_at: None,
-            error: None,
-            message: None,
-            day: None,
-            ended_at: None,
-        };
-        let redriven = event
-            .redrive
-            .as_ref()
-            .and_then(|redrive| redrive.owner.as_deref());
-        let mut written = self.catalog.create(&point).await?;
-        while let Written::Refused(old) = written {
-            // What a dead owner has uploaded is gone on with.
-            point.upload = old.upload;
-            let held = Held {
-                status: old.status,
-                owner: old.owner,
-                until: old.until,
-                attempts: old.attempts,
-            };
-            match claim(&held, &point.owner, redriven, now) {
-                Claim::Done(status) => {
-                    return Ok(Err(format!("{}: {} already", target.name, status.as_str())));
-                }
-                Claim::AskOwner
-                    if executions::is_running(&self.executions, &held.owner).await? =>
-                {
-                    return Ok(Err(format!(
-                        "{}: {} is at it",
-                        target.name,
-                        Execution::arn_of(&held.owner)
-                    )));
-                }
-                Claim::TakeOver | Claim::AskOwner => {}
-            }
-            // The same execution asking again is not another attempt.
-            let again = u32::from(held.owner != point.owner || held.status != Status::Copying);
-            point.attempts = held.attempts + again;
-            info!(destination = %target.name, attempts = point.attempts, "taking over");
-            written = self.catalog.take_over(&point, &held).await?;
-        }
-        target.attempts = point.attempts;
-        target.upload = point.upload;
-        Ok(Ok(target))
-    }
-}
-
-fn object_of(event: &SourceEvent) -> SourceObject {
-    SourceObject {
-        bucket: event.bucket.clone(),
-        key: event.key.clone(),
-        version_id: event.version_id.clone(),
-        size: event.size,
-        etag: event.etag.clone(),
-        sequencer: event.sequencer.clone(),
-        last_modified: None,
-        event_at: event.time,
-        account: event.account.clone(),
-        region: event.region.clone(),
-    }
 }
 
 /// A redrive is limited to the destinations that failed.
-fn chosen<'a>(rule: &'a Rule, event: &SourceEvent) -> Vec<&'a String> {
-    let redrive = event.redrive.as_ref().map(|redrive| &redrive.destinations);
-    let wanted = |name: &String| {
-        redrive.is_none_or(|names| names.contains(name) || names.iter().any(|name| name == "*"))
-    };
-    rule.destinations
-        .iter()
-        .filter(|name| wanted(name))
-        .collect()
-}
-
-fn target(
-    policy: &Policy,
-    rule: &Rule,
-    name: &str,
-    object: &SourceObject,
-) -> Result<Target, Failure> {
-    // The check of the policy has made sure that the name is there.
-    let mut destination = policy.destinations.get(name).cloned().ok_or_else(|| {
-        Failure::new(
-            backup_domain::ErrorName::InvalidPolicy,
-            format!("rule {} names {name}, which is not there", rule.name),
-        )
-    })?;
-    // Every call names the owner it expects, so that a bucket that changed hands gets nothing.
-    destination
-        .account
-        .get_or_insert_with(|| object.account.clone());
-    let read = match rule.verify {
-        Verify::Stored => false,
-        Verify::Read => true,
-        Verify::Sample(share) => evidence::is_sampled(share, object),
-    };
-    Ok(Target {
-        name: name.to_owned(),
-        // Whether that is too long is Copy's to say: it concerns this destination alone.
-        key: format!("{}{}", destination.prefix, object.key),
-        destination,
-        read,
-        archived: rule.archived,
-        annotations: rule.annotations,
-        rule: rule.name.clone(),
-        attempts: 1,
-        upload: None,
+pub fn wanted(redrive: Option<&Redrive>, name: &str) -> bool {
+    redrive.is_none_or(|redrive| {
+        let mut names = redrive.destinations.iter();
+        names.any(|wanted| wanted == name || wanted == "*")
     })
 }
 
-fn nothing(outcome: &str, reason: String, notify: NotifyLevel) -> Decision {
+pub fn nothing(outcome: &str, reason: String, notify: NotifyLevel) -> Decision {
     Decision {
         action: Action::Nothing,
         outcome: outcome.to_owned(),

@@ -2,9 +2,10 @@
 
 use backup_aws::Failure;
 use backup_aws::catalog::{Catalog, Written};
-use backup_domain::catalog::{SHAPE, Status, day, partition_key, sort_key};
+use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, day, partition_key, sort_key};
 use backup_domain::error::{Cause, cause_of};
-use backup_domain::task::{Execution, FailureTask, Outcome, Target};
+use backup_domain::order::owed_after;
+use backup_domain::task::{FailureTask, Outcome, Target};
 use backup_domain::{SourceObject, event};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -15,7 +16,7 @@ pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Fai
     cause.object = cause.object.or_else(|| event::object_of(&task.event));
     if let (Some(object), Some(target)) = (&task.object, &task.target) {
         cause.destination = Some(target.name.clone());
-        let status = end(catalog, &task.execution, object, target, &cause).await?;
+        let status = end(catalog, &task, (object, target), &cause).await?;
         Ok(outcome(&target.name, status, Some(target), cause))
     } else {
         reject(catalog, &task, &cause).await?;
@@ -23,12 +24,12 @@ pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Fai
     }
 }
 
-/// Ends the lease as failed. A point that is no longer this execution's stays as it is.
+/// Ends the lease as failed. What this execution has stored already, and could not settle, is
+/// `unsettled`; a point that is no longer its own stays as it is.
 async fn end(
     catalog: &Catalog,
-    execution: &Execution,
-    object: &SourceObject,
-    target: &Target,
+    task: &FailureTask,
+    (object, target): (&SourceObject, &Target),
     cause: &Cause,
 ) -> Result<&'static str, Failure> {
     let now = Timestamp::now();
@@ -36,7 +37,13 @@ async fn end(
     let Some(mut point) = catalog.get(&pk, &sort_key(&target.name, object)).await? else {
         return Ok("failed");
     };
-    if point.owner != execution.owner() || point.status != Status::Copying {
+    let mine = point.owner == task.execution.owner();
+    if point.status != Status::Copying && (mine || target.settle_only.is_some()) {
+        // Whoever stored it: what was asked for is its order, and that is still owed.
+        catalog.unsettle(&point, cause, now).await?;
+        return Ok("failed");
+    }
+    if !mine {
         return Ok(if point.status == Status::Stored {
             "duplicate"
         } else {
@@ -48,6 +55,7 @@ async fn end(
     point.message = Some(cause.message.clone());
     point.day = Some(day(now, &pk));
     point.ended_at = Some(now);
+    left_behind(&mut point, task, now);
     match catalog.end(&point).await? {
         Written::Yes => Ok("failed"),
         Written::Refused(there) => Ok(if there.status == Status::Stored {
@@ -56,6 +64,23 @@ async fn end(
             "failed"
         }),
     }
+}
+
+/// A copy that was never proven counts as none, and must not stay on top: the order is owed, at once
+/// where the copy is known, else when a request that was cut off can no longer land.
+fn left_behind(point: &mut RecoveryPoint, task: &FailureTask, now: Timestamp) {
+    let copied = task
+        .copied
+        .as_ref()
+        .and_then(|copied| copied.version_id.clone());
+    let known = copied.is_some() || !task.rejected.is_empty();
+    for id in task.rejected.iter().cloned().chain(copied) {
+        if !point.bad.contains(&id) {
+            point.bad.push(id);
+        }
+    }
+    let owed = if known { now } else { owed_after(now) };
+    point.owed_after = point.owed_after.max(Some(owed));
 }
 
 /// Keeps the whole event: nothing smaller is sure to be enough to start it again.

@@ -1,15 +1,20 @@
-//! State `Record`: stores the recovery point, on condition of the lease.
+//! State `Record`: stores the recovery point, on condition of the lease, then settles the order of
+//! the key's versions.
 //!
-//! Safe to run twice or beside itself: nothing overwrites `stored`, and a point that this execution
-//! stored already is taken as it is.
+//! Safe to run twice or beside itself: nothing overwrites `stored`, a point that this execution
+//! stored already is taken as it is, and settling reads before each act.
 
 use backup_aws::catalog::Catalog;
-use backup_aws::{Clients, Error, Settings, serve};
-use record::record;
+use backup_aws::{Clients, Error, Settings, serve_until};
+use record::record::Record;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
-    let catalog = Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?);
-    serve(|task| record::record(&catalog, task)).await
+    let record = Record {
+        catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
+        multipart_mib: Settings.parse("MULTIPART_THRESHOLD_MIB")?,
+        clients,
+    };
+    serve_until(|task, deadline| record.record(task, deadline)).await
 }

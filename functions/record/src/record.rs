@@ -1,36 +1,119 @@
-//! What Record does with one verified copy.
+//! What Record does with one verified copy: it stores the point, then settles the order.
 
-use backup_aws::Failure;
 use backup_aws::catalog::{Catalog, Written};
+use backup_aws::glance::Place;
+use backup_aws::settle::Settle;
+use backup_aws::{Clients, Deadline, Failure};
 use backup_domain::catalog::{
     BackupVersion, RecoveryPoint, SHAPE, Status, day, partition_key, sort_key,
 };
-use backup_domain::task::{CopyOutcome, Outcome, RecordTask};
+use backup_domain::limits::MIB;
+use backup_domain::order::{must_settle, owed_after};
+use backup_domain::task::{CopyOutcome, Outcome, RecordTask, SettleOnly};
 use jiff::Timestamp;
 
-/// Ends the point, and says what became of the destination.
-pub async fn record(catalog: &Catalog, task: RecordTask) -> Result<Outcome, Failure> {
-    let point = point_of(&task, Timestamp::now());
-    let status = match catalog.end(&point).await? {
-        Written::Yes => point.status.as_str(),
-        Written::Refused(there) if there.owner == point.owner && there.status == point.status => {
-            point.status.as_str()
+/// The function's clients.
+pub struct Record {
+    pub clients: Clients,
+    pub catalog: Catalog,
+    pub multipart_mib: u64,
+}
+
+impl Record {
+    /// Ends the point, settles the order, and says what became of the destination.
+    pub async fn record(
+        &self,
+        mut task: RecordTask,
+        deadline: Deadline,
+    ) -> Result<Outcome, Failure> {
+        if task.object.pinned_version().is_some() {
+            // Without a version id it is part of the point's key, and stays as it was.
+            task.object.last_modified = task.object.last_modified.or(task.copied.modified);
         }
-        // Another execution took the lease over: its copy is the recorded one, this one is surplus.
-        Written::Refused(_) => "duplicate",
-    };
-    Ok(outcome_of(&task, status))
+        if let Some(settle) = task.target.settle_only {
+            return self.settle_only(&task, settle, deadline).await;
+        }
+        let mut point = point_of(&task, Timestamp::now());
+        let status = match self.catalog.end(&point).await? {
+            Written::Yes => point.status.as_str(),
+            Written::Refused(there) => {
+                let mine = there.owner == point.owner && is_same(there.status, point.status);
+                let status = if mine {
+                    point.status.as_str()
+                } else {
+                    "duplicate"
+                };
+                // Where another execution took the lease over, its copy is the recorded one, and
+                // this one, which is surplus, may lie on top.
+                point = *there;
+                status
+            }
+        };
+        if must_settle(point.status, task.copied.cut_off) || status == "duplicate" {
+            self.settle(&task, &point, deadline).await?;
+        }
+        Ok(outcome_of(&task, status))
+    }
+
+    async fn settle(
+        &self,
+        task: &RecordTask,
+        point: &RecoveryPoint,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let settle = self.settling(task);
+        if point.status == Status::Stored && settle.place.at_a_glance(point).await? {
+            return Ok(());
+        }
+        settle.until_done(deadline).await
+    }
+
+    /// A duplicate, a deletion, or what the sweep found: nothing was copied.
+    async fn settle_only(
+        &self,
+        task: &RecordTask,
+        settle: SettleOnly,
+        deadline: Deadline,
+    ) -> Result<Outcome, Failure> {
+        self.settling(task).until_done(deadline).await?;
+        let point = point_of(task, Timestamp::now());
+        if let Some(seen) = settle.owed_after {
+            self.catalog.settled(&point.pk, &point.sk, seen).await?;
+        } else if task.object.deletion.is_some() {
+            // A second time, or as somebody else's: it is recorded as deleted either way.
+            self.catalog.end(&point).await?;
+        }
+        Ok(outcome_of(task, "settled"))
+    }
+
+    fn settling<'a>(&'a self, task: &'a RecordTask) -> Settle<'a> {
+        Settle {
+            place: Place {
+                clients: &self.clients,
+                object: &task.object,
+                target: &task.target,
+            },
+            catalog: &self.catalog,
+            multipart_bytes: self.multipart_mib.saturating_mul(MIB),
+        }
+    }
+}
+
+/// `unsettled` is a `stored` whose settling failed: a retry settles it.
+fn is_same(there: Status, mine: Status) -> bool {
+    there == mine || (there == Status::Unsettled && mine == Status::Stored)
 }
 
 fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
-    let (object, target) = (&task.object, &task.target);
+    let (object, target, copied) = (&task.object, &task.target, &task.copied);
     let pk = partition_key(&object.bucket, &object.key);
+    let source = copied.source.as_ref();
     RecoveryPoint {
         day: Some(day(now, &pk)),
         pk,
         sk: sort_key(&target.name, object),
         shape: SHAPE,
-        status: status_of(task.copied.outcome),
+        status: status_of(task),
         object: object.clone(),
         destination: target.name.clone(),
         rule: target.rule.clone(),
@@ -38,36 +121,39 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         until: now,
         attempts: target.attempts,
         upload: None,
-        checksums: task
-            .copied
-            .source
-            .as_ref()
+        promotions: vec![],
+        bad: [target.bad.as_slice(), &task.rejected].concat(),
+        owed_after: if copied.cut_off {
+            Some(owed_after(now))
+        } else {
+            target.owed_after
+        },
+        checksums: source
             .map(|facts| facts.checksums.clone())
             .unwrap_or_default(),
-        backup: task
-            .copied
-            .version_id
-            .as_ref()
-            .map(|version_id| BackupVersion {
-                bucket: target.destination.bucket.clone(),
-                region: target.destination.region.clone(),
-                key: target.key.clone(),
-                version_id: version_id.clone(),
-                storage_class: target.destination.storage_class.clone(),
-                marked: task.copied.marked,
-            }),
+        backup: copied.version_id.as_ref().map(|version_id| BackupVersion {
+            bucket: target.destination.bucket.clone(),
+            region: target.destination.region.clone(),
+            key: target.key.clone(),
+            version_id: version_id.clone(),
+            storage_class: target.destination.storage_class.clone(),
+            marked: copied.marked,
+        }),
         evidence: task.verified.evidence.clone(),
-        copied_at: task.copied.version_id.as_ref().map(|_| task.copied.at),
+        copied_at: copied.version_id.as_ref().map(|_| copied.at),
         verified_at: task.verified.evidence.as_ref().map(|_| task.verified.at),
         error: None,
-        message: (!task.copied.reason.is_empty()).then(|| task.copied.reason.clone()),
+        message: (!copied.reason.is_empty()).then(|| copied.reason.clone()),
         ended_at: Some(now),
     }
 }
 
-fn status_of(outcome: CopyOutcome) -> Status {
-    match outcome {
-        CopyOutcome::Copied => Status::Stored,
+fn status_of(task: &RecordTask) -> Status {
+    if task.object.deletion.is_some() {
+        return Status::Deleted;
+    }
+    match task.copied.outcome {
+        CopyOutcome::Copied | CopyOutcome::Settle => Status::Stored,
         CopyOutcome::Gone => Status::Gone,
         CopyOutcome::Superseded => Status::Superseded,
         CopyOutcome::Skipped => Status::Skipped,

@@ -170,6 +170,7 @@ impl World {
             "rules": [
                 rule("skip", &[], json!({})),
                 rule("read", &["primary"], json!({"verify": "read"})),
+                rule("mirror", &["primary"], json!({"deletes": "mirror"})),
                 rule("annotated", &["primary"], json!({"annotations": "carry"})),
                 rule("told", &["primary"], json!({"notify": "all"})),
                 rule("two", &["primary", "second"], json!({})),
@@ -276,13 +277,26 @@ impl World {
     /// Starts an execution of any machine, `#` and a mock case behind its ARN where there is one,
     /// and waits for it to end.
     pub fn start_on(&self, machine: &str, input: &str) -> Ended {
+        self.finish(&self.begin_on(machine, input))
+    }
+
+    /// Starts an execution with this input and hands back its ARN at once.
+    pub fn begin(&self, input: &str) -> String {
+        self.begin_on(&self.outputs["StateMachineArn"], input)
+    }
+
+    fn begin_on(&self, machine: &str, input: &str) -> String {
         let start = json!({"stateMachineArn": machine, "input": input});
         let arn = self
             .cloud
             .json(Service::StepFunctions, "StartExecution", &start)
             .expect("it starts");
-        let arn = arn["executionArn"].as_str().map(str::to_owned);
-        self.ended(|| arn.clone())
+        arn["executionArn"].as_str().expect("an ARN").to_owned()
+    }
+
+    /// Waits for an execution to end.
+    pub fn finish(&self, arn: &str) -> Ended {
+        self.ended(|| Some(arn.to_owned()))
     }
 
     /// The input that an execution was started with.

@@ -79,23 +79,97 @@ fn update(table: &mut Table, body: &Value, key: &Item) -> Answer {
     }
     let mut item = old.cloned().unwrap_or_else(|| key.clone());
     let expression = body["UpdateExpression"].as_str().expect("an expression");
-    let sets = expression
-        .strip_prefix("SET ")
-        .unwrap_or_else(|| panic!("nothing here understands {expression}"));
-    for set in sets.split(", ") {
+    let (sets, removes) = match expression.strip_prefix("REMOVE ") {
+        Some(removes) => ("", removes),
+        None => expression
+            .split_once(" REMOVE ")
+            .unwrap_or((expression, "")),
+    };
+    let mut before = Item::new();
+    let mut touched = |item: &Item, name: &str| {
+        if let Some(old) = item.get(name) {
+            before.insert(name.to_owned(), old.clone());
+        }
+    };
+    for set in terms(sets.strip_prefix("SET ").unwrap_or(sets)) {
         let (name, value) = set.split_once(" = ").expect("a value to set");
-        item.insert(named(body, name), valued(body, value).clone());
+        let (name, value) = (named(body, name), computed(body, value, &item));
+        touched(&item, &name);
+        item.insert(name, value);
+    }
+    for name in terms(removes) {
+        let name = named(body, name);
+        touched(&item, &name);
+        item.remove(&name);
     }
     table.items.insert(keys(key), item);
-    Answer::ok("{}")
+    let shown = body["ReturnValues"] == "UPDATED_OLD" && !before.is_empty();
+    let body = if shown {
+        json!({"Attributes": before})
+    } else {
+        json!({})
+    };
+    Answer::ok(body.to_string())
+}
+
+/// What stands between commas, those within brackets left alone.
+fn terms(list: &str) -> Vec<&str> {
+    let (mut found, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (place, letter) in list.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(list[start..place].trim());
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(list[start..].trim());
+    found.retain(|term| !term.is_empty());
+    found
+}
+
+/// A value, or `list_append(if_not_exists(name, value), value)`.
+fn computed(body: &Value, value: &str, item: &Item) -> Value {
+    let call = |name: &str| {
+        let inner = value.strip_prefix(name)?.strip_prefix('(')?;
+        inner.strip_suffix(')').map(terms)
+    };
+    if let Some(lists) = call("list_append") {
+        let joined: Vec<_> = lists
+            .iter()
+            .flat_map(|list| {
+                computed(body, list, item)["L"]
+                    .as_array()
+                    .expect("a list")
+                    .clone()
+            })
+            .collect();
+        return json!({"L": joined});
+    }
+    if let Some(either) = call("if_not_exists") {
+        let there = item.get(&named(body, either[0]));
+        return there.unwrap_or_else(|| valued(body, either[1])).clone();
+    }
+    valued(body, value).clone()
 }
 
 fn query(table: &Table, body: &Value) -> Answer {
-    assert_eq!(body["KeyConditionExpression"], "pk = :pk");
+    let condition = body["KeyConditionExpression"]
+        .as_str()
+        .expect("a condition");
+    let prefix = match condition {
+        "pk = :pk" => "",
+        "pk = :pk AND begins_with(sk, :sk)" => valued(body, ":sk")["S"].as_str().expect("a key"),
+        _ => panic!("nothing here understands {condition}"),
+    };
     let pk = valued(body, ":pk")["S"].as_str().expect("a key").to_owned();
     let all = table.items.range((pk.clone(), String::new())..);
     let found: Vec<_> = all
         .take_while(|((other, _), _)| *other == pk)
+        .filter(|((_, sk), _)| sk.starts_with(prefix))
         .map(|(_, item)| item)
         .filter(|item| holds(body, "FilterExpression", Some(item)))
         .collect();
@@ -116,7 +190,8 @@ fn valued<'a>(body: &'a Value, name: &str) -> &'a Value {
     value.unwrap_or_else(|| panic!("no value {name}"))
 }
 
-/// Whether a condition holds: terms joined by AND, each a comparison for equality or a function.
+/// Whether a condition holds: terms joined by AND, each a comparison for equality, a
+/// list or a function.
 fn holds(body: &Value, kind: &str, item: Option<&Item>) -> bool {
     let Some(expression) = body[kind].as_str() else {
         return true;
@@ -131,6 +206,12 @@ fn holds(body: &Value, kind: &str, item: Option<&Item>) -> bool {
         }
         if let Some(name) = function("attribute_exists") {
             return item.is_some_and(|item| item.contains_key(&name));
+        }
+        if let Some((name, values)) = term.split_once(" IN ") {
+            let name = named(body, name);
+            let values = terms(values.trim_start_matches('(').trim_end_matches(')'));
+            let found = item.and_then(|item| item.get(&name));
+            return found.is_some_and(|it| values.iter().any(|value| valued(body, value) == it));
         }
         let (name, value) = term
             .split_once(" = ")

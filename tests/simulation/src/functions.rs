@@ -13,7 +13,7 @@ use function_copy_parts::parts;
 use function_filter::filter::Filter;
 use function_notify::notify::Notify;
 use function_read_range::range;
-use function_record::record;
+use function_record::record::Record;
 use function_record_failure::failure;
 use function_verify::verify;
 use serde::Serialize;
@@ -43,6 +43,7 @@ pub struct Functions {
     filter: Filter,
     begin: Begin,
     notify: Notify,
+    record: Record,
 }
 
 impl Functions {
@@ -69,7 +70,13 @@ impl Functions {
             topic: "arn:aws:sns:eu-west-1:111122223333:topic".to_owned(),
             region: "eu-west-1".to_owned(),
         };
+        let record = Record {
+            clients: clients(world),
+            catalog: catalog.clone(),
+            multipart_mib: 5,
+        };
         Self {
+            record,
             world: world.clone(),
             clients: shared,
             catalog,
@@ -122,7 +129,7 @@ impl Functions {
                 answered(invoke(&handler, payload, far)).await
             }
             "${RecordFunctionArn}" => {
-                let handler = |task, _| record::record(&self.catalog, task);
+                let handler = |task, deadline| self.record.record(task, deadline);
                 answered(invoke(&handler, payload, far)).await
             }
             "${RecordFailureFunctionArn}" => {

@@ -242,7 +242,11 @@ impl Machine {
                 ));
             }
             let lost = faults.strikes(rng, Fault::RunsBesideItself, 0.01);
-            (number, lost.then(|| rng.i64(1..1500)))
+            let lost_after = lost.then(|| rng.i64(1..1500));
+            if lost {
+                state.may_be_surplus(text_of(&payload, "/object/key"));
+            }
+            (number, lost_after)
         };
         let (functions, ended) = (Rc::clone(&self.0.functions), world.clone());
         let handler = tokio::task::spawn_local(async move {
@@ -355,6 +359,13 @@ fn names(rule: &Value, error: &str) -> bool {
     listed
         .into_iter()
         .any(|name| name == "States.ALL" || name == error)
+}
+
+fn text_of<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn text(value: &Value) -> &str {

@@ -35,9 +35,18 @@ pub fn judge(state: &State, history: &History) -> Report {
             .or_default() += 1;
     }
     for truth in &history.versions {
-        for (name, bucket, prefix) in destinations(&truth.key) {
-            is_accounted_for(state, history, truth, name, &mut report);
-            let _ = (bucket, prefix);
+        for place in destinations(&truth.key) {
+            is_accounted_for(state, history, truth, place.0, &mut report);
+        }
+    }
+    let keys: BTreeSet<_> = history
+        .versions
+        .iter()
+        .map(|truth| truth.key.as_str())
+        .collect();
+    for key in keys {
+        for place in destinations(key) {
+            newest_is_on_top(state, history, key, place, &mut report);
         }
     }
     let mut recorded = BTreeSet::new();
@@ -104,6 +113,44 @@ fn is_accounted_for(
     }
 }
 
+/// The backup's latest version is the copy of the newest version that is stored; that of the source's
+/// own latest will do as well.
+fn newest_is_on_top(
+    state: &State,
+    history: &History,
+    key: &str,
+    place: (&str, &str, &str),
+    report: &mut Report,
+) {
+    let (destination, bucket, prefix) = place;
+    let stored = |truth: &&Truth| {
+        let mut points = points(state, truth, destination);
+        points.any(|item| matches!(text(item, "status"), "stored" | "unsettled"))
+    };
+    let mine = history.versions.iter().filter(|truth| truth.key == key);
+    let stored: Vec<_> = mine.filter(stored).collect();
+    let Some(newest) = stored.last() else {
+        return;
+    };
+    let live = stored.iter().rev().find(|truth| !truth.removed);
+    let top = state.s3.find(bucket, &format!("{prefix}{key}"), None);
+    let is_of = |truth: &Truth| {
+        top.is_some_and(|top| {
+            let source = top.metadata.get("s3-backup-source-version");
+            top.content.as_ref() == Some(&truth.content)
+                && (truth.id == "null" || source == Some(&truth.id))
+        })
+    };
+    if !is_of(newest) && !live.is_some_and(|truth| is_of(truth)) {
+        report.violations.push(format!(
+            "the latest of {bucket}/{key:?} is not version {} of {} but {:?}",
+            newest.id,
+            newest.sequencer,
+            top.map(|top| (&top.id, &top.metadata))
+        ));
+    }
+}
+
 /// A stored point has a copy, and the copy is what the source version was.
 fn is_what_it_says(
     state: &State,
@@ -130,6 +177,19 @@ fn is_what_it_says(
         report
             .violations
             .push(format!("{pk} {sk} has the copy of another point"));
+    }
+    for list in ["promotions", "bad"] {
+        for id in item
+            .get(list)
+            .and_then(|list| list["L"].as_array())
+            .into_iter()
+            .flatten()
+        {
+            recorded.insert((
+                field("bucket"),
+                id["S"].as_str().unwrap_or_default().to_owned(),
+            ));
+        }
     }
     let etag = item["object"]["M"]["etag"]["S"]
         .as_str()

@@ -125,10 +125,11 @@ impl Run {
                 state.skew_ms = state.rng.i64(-90_000..90_000);
             }
         }
+        let history = History::new(&mut world.state().rng);
         Self {
             machine: Machine::new(definition, world.clone()),
             world,
-            history: Rc::default(),
+            history: Rc::new(RefCell::new(history)),
             redriven: 0,
         }
     }
@@ -248,6 +249,17 @@ impl Run {
             .values()
             .filter(|item| text(item, "status") == "copying");
         events.extend(stuck.map(event_of));
+        let owed = state
+            .catalog
+            .items
+            .values()
+            .filter(|item| item.contains_key("owedAfter"));
+        events.extend(owed.map(|item| {
+            let mut event = event_of(item);
+            event["redrive"]["settle"] = json!(true);
+            event["redrive"]["owedAfter"] = item["owedAfter"]["S"].clone();
+            event
+        }));
         events
     }
 }
@@ -277,6 +289,10 @@ fn event_of(point: &Item) -> Value {
     );
     let mut event = workload::event(bucket, &object, time, 0);
     event["id"] = json!("swept");
+    if let Some(deletion) = field("deletion")["S"].as_str() {
+        event["detail-type"] = json!("Object Deleted");
+        event["detail"]["deletion-type"] = json!(deletion);
+    }
     event["redrive"] = json!({"destinations": [text(point, "destination")], "attempt": 1});
     event
 }

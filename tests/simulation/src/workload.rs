@@ -34,34 +34,55 @@ pub struct Truth {
     pub etag: String,
     /// The bytes.
     pub content: Content,
+    /// Sequencer of its event.
+    pub sequencer: String,
     /// Whether it has been removed for good, or overwritten.
     pub removed: bool,
 }
 
 /// What the source has gone through.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct History {
+    /// The bucket that is backed up.
+    pub source: &'static str,
     /// Every version that ever was, in the order it was written.
     pub versions: Vec<Truth>,
     /// Counts sequencers up.
     sequence: u64,
 }
 
+impl History {
+    /// Nothing has happened yet, to a bucket that the seed chooses.
+    pub fn new(rng: &mut fastrand::Rng) -> Self {
+        Self {
+            source: [SOURCE, SOURCE, SOURCE, SUSPENDED, UNVERSIONED][rng.usize(..5)],
+            versions: Vec::new(),
+            sequence: 0,
+        }
+    }
+}
+
 /// One thing that a writer does; the event that follows.
 pub fn act(state: &mut State, history: &mut History) -> Option<Value> {
-    let bucket = match state.rng.u8(..10) {
-        0..7 => SOURCE,
-        7 => SUSPENDED,
-        _ => UNVERSIONED,
-    };
+    let bucket = history.source;
     let key = KEYS[state.rng.usize(..KEYS.len())];
     let deletes = state.rng.u8(..10) < 2;
     history.sequence += 1;
     let sequencer = format!("0068{:012X}", history.sequence);
     if deletes {
-        delete(state, history, bucket, key);
-        // Deletions start nothing yet; the copies of what was deleted stay.
-        return None;
+        let now_ms = state.clock_ms;
+        let object = delete(state, history, bucket, key)?;
+        let mut object = object;
+        object["sequencer"] = json!(sequencer);
+        let kind = object["deletion-type"].take();
+        let mut event = event(bucket, &object, &iso(now_ms), history.sequence);
+        event["detail-type"] = json!("Object Deleted");
+        event["detail"]["reason"] = json!("DeleteObject");
+        event["detail"]["deletion-type"] = kind;
+        if let Some(object) = event["detail"]["object"].as_object_mut() {
+            object.remove("deletion-type");
+        }
+        return Some(event);
     }
     let now_ms = state.clock_ms;
     let new = new(state);
@@ -74,6 +95,7 @@ pub fn act(state: &mut State, history: &mut History) -> Option<Value> {
         id: made.id.clone(),
         etag: made.etag.clone(),
         content: content.clone(),
+        sequencer: sequencer.clone(),
         removed: false,
     });
     let mut object = json!({
@@ -101,7 +123,14 @@ pub fn event(bucket: &str, object: &Value, time: &str, number: u64) -> Value {
 fn new(state: &mut State) -> New {
     let rng = &mut state.rng;
     let mib = 1024 * 1024;
-    let large = [5 * mib, 5 * mib + 1, 6 * mib, 10 * mib, 11 * mib + 7, 15 * mib];
+    let large = [
+        5 * mib,
+        5 * mib + 1,
+        6 * mib,
+        10 * mib,
+        11 * mib + 7,
+        15 * mib,
+    ];
     let bytes = match rng.u8(..40) {
         0..6 => 0,
         6..30 => [1, 2, 700, 4096][rng.usize(..4)],
@@ -134,30 +163,36 @@ fn overwritten(history: &mut History, bucket: &str, key: &str, id: &str) {
     }
 }
 
-fn delete(state: &mut State, history: &mut History, bucket: &str, key: &str) {
+/// Deletes, and says so as the event will; `None` where there is nothing to delete.
+fn delete(state: &mut State, history: &mut History, bucket: &str, key: &str) -> Option<Value> {
     let now_ms = state.clock_ms;
-    let ids: Vec<_> = state
-        .s3
-        .bucket(bucket)
-        .keys
-        .get(key)
-        .into_iter()
-        .flatten()
-        .map(|version| version.id.clone())
-        .collect();
+    let versions = state.s3.bucket(bucket).keys.get(key)?;
+    let ids: Vec<_> = versions.iter().map(|version| version.id.clone()).collect();
     let for_good = bucket == SOURCE && !ids.is_empty() && state.rng.bool();
     if for_good {
         let id = &ids[state.rng.usize(..ids.len())];
         state.s3.delete(bucket, key, Some(id), now_ms);
         for truth in &mut history.versions {
-            truth.removed |= truth.bucket == bucket && truth.id == *id && truth.key == key;
+            truth.removed |= truth.id == *id && truth.key == key;
         }
-        return;
+        return Some(
+            json!({"key": key, "version-id": id, "etag": "e", "deletion-type": "Permanently Deleted"}),
+        );
     }
-    state.s3.delete(bucket, key, None, now_ms);
+    let marker = state.s3.delete(bucket, key, None, now_ms);
     if bucket != SOURCE {
         overwritten(history, bucket, key, "null");
     }
+    let kind = if marker.is_some() {
+        "Delete Marker Created"
+    } else {
+        "Permanently Deleted"
+    };
+    let mut object = json!({"key": key, "etag": "e", "deletion-type": kind});
+    if let Some(id) = marker {
+        object["version-id"] = json!(id);
+    }
+    Some(object)
 }
 
 /// When an event arrives, as often as it arrives, in milliseconds from now.

@@ -20,7 +20,16 @@ pub struct Listed {
     pub modified: Timestamp,
 }
 
-/// All versions of exactly one key, the newest first; delete markers are left out.
+/// What a listing of one key shows.
+#[derive(Debug, Clone, Default)]
+pub struct Versions {
+    /// Its versions, the newest first, without delete markers.
+    pub versions: Vec<Listed>,
+    /// Whether a delete marker is the latest.
+    pub marker_is_latest: bool,
+}
+
+/// All versions of exactly one key.
 ///
 /// # Errors
 /// The answer of S3.
@@ -29,8 +38,8 @@ pub async fn list(
     bucket: &str,
     object_key: &str,
     owner: Option<&str>,
-) -> Result<Vec<Listed>, ApiError> {
-    let mut found = Vec::new();
+) -> Result<Versions, ApiError> {
+    let mut found = Versions::default();
     let (mut key_marker, mut id_marker) = (None, None);
     loop {
         let page = client
@@ -53,9 +62,13 @@ pub async fn list(
             .collect();
         for (version, name) in page.versions().iter().zip(&keys) {
             if name.as_deref() == Some(object_key) {
-                found.extend(listed(version));
+                found.versions.extend(listed(version));
             }
         }
+        found.marker_is_latest |= page.delete_markers().iter().any(|marker| {
+            let name = listed_key(marker.key().unwrap_or_default(), encoded);
+            name.as_deref() == Some(object_key) && marker.is_latest() == Some(true)
+        });
         // Longer keys follow the key itself: once they come, nothing more is of interest.
         let passed = keys.iter().flatten().any(|name| name != object_key);
         if passed || page.is_truncated() != Some(true) {
@@ -132,7 +145,7 @@ pub async fn locate(
             tracing::warn!(problem = %problem.message, "no listing; the latest version is taken");
             Vec::new()
         }
-        listing => listing?,
+        listing => listing?.versions,
     };
     let nearest = versions
         .into_iter()
@@ -189,7 +202,7 @@ pub async fn find_own_copy(
     {
         return Ok(Some(id));
     }
-    for listed in list(client, bucket, &target.key, owner).await? {
+    for listed in list(client, bucket, &target.key, owner).await?.versions {
         // Whole seconds at the source, and clocks that differ: a minute is slack enough.
         let early = listed.modified.duration_since(object.event_at).as_secs() < -60;
         if listed.size != size || early {

@@ -66,7 +66,9 @@ fn an_upload_becomes_a_verified_recovery_point() {
             "HeadObject",
             "CopyObject",
             "HeadObject",
-            "PutItem"
+            "PutItem",
+            "HeadObject",
+            "HeadObject"
         ],
         "and no Publish: the level is failures"
     );

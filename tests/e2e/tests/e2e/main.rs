@@ -15,5 +15,6 @@ mod every_state_twice;
 mod failures;
 mod hostile;
 mod multipart;
+mod order;
 mod sample_events;
 mod seaweed;

@@ -1,0 +1,229 @@
+//! What settling reads and writes in the catalog.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use backup_domain::catalog::{RecoveryPoint, Status};
+use backup_domain::error::Cause;
+use backup_domain::multipart::Upload;
+use jiff::Timestamp;
+
+use super::{Catalog, shape};
+use crate::{ApiError, Failure};
+
+/// A write to the backup that is noted before it is sent, since a Lambda that dies cannot note it
+/// any more.
+#[derive(Debug, Clone)]
+pub struct Owed {
+    /// Sort key of the point that notes it.
+    pub sk: String,
+    /// The moment from which on it can no longer land.
+    pub after: Timestamp,
+    /// Whether the point noted an older one already, of somebody else.
+    pub shared: bool,
+}
+
+impl Catalog {
+    /// All points of a key, of every destination; deletions are among them.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn points_of_key(&self, pk: &str) -> Result<Vec<RecoveryPoint>, Failure> {
+        self.query(pk, "").await
+    }
+
+    /// The points of the versions of a key at one destination.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn points_at(
+        &self,
+        pk: &str,
+        destination: &str,
+    ) -> Result<Vec<RecoveryPoint>, Failure> {
+        let mut points = self.query(pk, &format!("{destination}#")).await?;
+        points.retain(|point| point.object.deletion.is_none());
+        Ok(points)
+    }
+
+    /// Events that were rejected whole stand under `*` and are no points.
+    async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<RecoveryPoint>, Failure> {
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .expression_attribute_values(":pk", text(pk));
+        request = if prefix.is_empty() {
+            request.key_condition_expression("pk = :pk")
+        } else {
+            request
+                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                .expression_attribute_values(":sk", text(prefix))
+        };
+        let mut items = request.into_paginator().items().send();
+        let mut points = Vec::new();
+        while let Some(item) = items.next().await {
+            let item =
+                item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
+            let rejected = item
+                .get("sk")
+                .and_then(|sk| sk.as_s().ok())
+                .is_some_and(|sk| sk.starts_with('*'));
+            if !rejected {
+                points.push(self.read(item)?);
+            }
+        }
+        Ok(points)
+    }
+
+    /// Notes a write before it is sent.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn owe(&self, pk: &str, sk: &str, after: Timestamp) -> Result<Owed, Failure> {
+        let answer = self
+            .update(pk, sk)
+            .update_expression("SET owedAfter = :after")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":after", text(&after.to_string()))
+            .return_values(ReturnValue::UpdatedOld)
+            .send()
+            .await
+            .map_err(|error| ApiError::of("UpdateItem", &error).at_service(&self.table))?;
+        let before: HashMap<_, _> = answer.attributes.unwrap_or_default();
+        Ok(Owed {
+            sk: sk.to_owned(),
+            after,
+            shared: before.contains_key("owedAfter"),
+        })
+    }
+
+    /// Takes a note back once its answer has come, unless somebody has noted another write since.
+    /// A point that was `unsettled` is `stored` again.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn settled(&self, pk: &str, sk: &str, after: Timestamp) -> Result<(), Failure> {
+        for (expression, status) in [
+            (
+                "SET #status = :stored REMOVE owedAfter, #error, message",
+                Some(Status::Unsettled),
+            ),
+            ("REMOVE owedAfter", None),
+        ] {
+            let mut request = self
+                .update(pk, sk)
+                .update_expression(expression)
+                .expression_attribute_values(":after", text(&after.to_string()));
+            request = match status {
+                Some(status) => request
+                    .condition_expression("owedAfter = :after AND #status = :status")
+                    .expression_attribute_names("#status", "status")
+                    .expression_attribute_names("#error", "error")
+                    .expression_attribute_values(":status", text(status.as_str()))
+                    .expression_attribute_values(":stored", text(Status::Stored.as_str())),
+                None => request.condition_expression("owedAfter = :after"),
+            };
+            if self.sent(request).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a promotion.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn promoted(
+        &self,
+        pk: &str,
+        sk: &str,
+        version_id: &str,
+        good: bool,
+    ) -> Result<(), Failure> {
+        let list = if good { "promotions" } else { "bad" };
+        let request = self
+            .update(pk, sk)
+            .update_expression(
+                "SET #list = list_append(if_not_exists(#list, :none), :ids) REMOVE #upload",
+            )
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#list", list)
+            .expression_attribute_names("#upload", "upload")
+            .expression_attribute_values(":none", AttributeValue::L(vec![]))
+            .expression_attribute_values(":ids", AttributeValue::L(vec![text(version_id)]));
+        self.sent(request).await.map(drop)
+    }
+
+    /// Notes the upload of a promotion in parts, so that a retry goes on with it.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn note_promotion(&self, pk: &str, sk: &str, upload: &Upload) -> Result<(), Failure> {
+        let upload = serde_dynamo::to_attribute_value(upload).map_err(|problem| shape(&problem))?;
+        let request = self
+            .update(pk, sk)
+            .update_expression("SET #upload = :upload")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#upload", "upload")
+            .expression_attribute_values(":upload", upload);
+        self.sent(request).await.map(drop)
+    }
+
+    /// Marks what `owner` has stored as `unsettled`, due to be settled by the sweep. Says whether it
+    /// was there.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn unsettle(
+        &self,
+        point: &RecoveryPoint,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let request = self
+            .update(&point.pk, &point.sk)
+            .update_expression(
+                "SET #status = :unsettled, owedAfter = :now, #error = :error, message = :message",
+            )
+            .condition_expression("#status IN (:stored, :unsettled) AND #owner = :owner")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#error", "error")
+            .expression_attribute_values(":unsettled", text(Status::Unsettled.as_str()))
+            .expression_attribute_values(":stored", text(Status::Stored.as_str()))
+            .expression_attribute_values(":owner", text(&point.owner))
+            .expression_attribute_values(":now", text(&now.to_string()))
+            .expression_attribute_values(":error", text(&cause.error))
+            .expression_attribute_values(":message", text(&cause.message));
+        self.sent(request).await
+    }
+
+    fn update(&self, pk: &str, sk: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+    }
+
+    /// Whether the condition held.
+    async fn sent(&self, request: UpdateItemFluentBuilder) -> Result<bool, Failure> {
+        let Err(error) = request.send().await else {
+            return Ok(true);
+        };
+        let api = ApiError::of("UpdateItem", &error);
+        match error.into_service_error() {
+            UpdateItemError::ConditionalCheckFailedException(_) => Ok(false),
+            _ => Err(api.at_service(&self.table)),
+        }
+    }
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
