@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::expressions::Expressions;
 use crate::faults::Fault;
 use crate::functions::{Answered, Functions};
-use crate::world::{Mutant, Parked, World};
+use crate::world::{FUNCTION, Mutant, Parked, World};
 
 /// Variables of one scope.
 type Variables = Map<String, Value>;
@@ -250,7 +250,8 @@ impl Machine {
         };
         let (functions, ended) = (Rc::clone(&self.0.functions), world.clone());
         let handler = tokio::task::spawn_local(async move {
-            let answer = functions.run(&arn, payload).await;
+            let running = functions.run(&arn, payload);
+            let answer = FUNCTION.scope(arn.clone(), running).await;
             ended.state().running.remove(&number);
             answer
         });

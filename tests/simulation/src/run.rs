@@ -1,6 +1,7 @@
 //! One run: a seed decides everything; faults for a while, then none, then all must be right.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
@@ -91,6 +92,8 @@ struct Run {
     machine: Machine,
     history: Rc<RefCell<History>>,
     redriven: usize,
+    /// Notes of `null` versions that were swept.
+    swept: BTreeSet<String>,
 }
 
 impl Run {
@@ -131,6 +134,7 @@ impl Run {
             world,
             history: Rc::new(RefCell::new(history)),
             redriven: 0,
+            swept: BTreeSet::new(),
         }
     }
 
@@ -221,7 +225,7 @@ impl Run {
         self.world.state().broken.push(line);
     }
 
-    fn owed(&self) -> Vec<Value> {
+    fn owed(&mut self) -> Vec<Value> {
         let mut guard = self.world.state();
         let state = &mut *guard;
         let mut events: Vec<_> = std::mem::take(&mut state.parked)
@@ -249,11 +253,17 @@ impl Run {
             .values()
             .filter(|item| text(item, "status") == "copying");
         events.extend(stuck.map(event_of));
+        // An event cannot name a `null` version that was overwritten since: once must do.
+        let swept = &mut self.swept;
         let owed = state
             .catalog
             .items
             .values()
-            .filter(|item| item.contains_key("owedAfter"));
+            .filter(|item| item.contains_key("owedAfter"))
+            .filter(|item| {
+                let sk = text(item, "sk");
+                !sk.contains("#null#") || swept.insert(format!("{sk} {}", text(item, "owedAfter")))
+            });
         events.extend(owed.map(|item| {
             let mut event = event_of(item);
             event["redrive"]["settle"] = json!(true);

@@ -56,8 +56,16 @@ pub struct Parked {
     pub destinations: String,
 }
 
+tokio::task_local! {
+    /// The function that runs: ARN as the definition has it.
+    pub static FUNCTION: String;
+}
+
 /// A request that waits.
 struct Gate {
+    /// Whether a settling sent it: of promotions whose answer is lost nobody hears any more, they
+    /// are known by their marker alone.
+    settling: bool,
     request: Request,
     reply: oneshot::Sender<Reply>,
 }
@@ -151,7 +159,13 @@ impl World {
     /// Waits until the scheduler lets a request proceed.
     pub fn send(&self, request: Request) -> impl Future<Output = Reply> + Send + 'static {
         let (reply, answer) = oneshot::channel();
-        self.state().gates.push(Gate { request, reply });
+        let settling = FUNCTION.try_with(|function| function == "${RecordFunctionArn}");
+        let settling = settling.unwrap_or_default();
+        self.state().gates.push(Gate {
+            settling,
+            request,
+            reply,
+        });
         async move {
             let lost = || ConnectorError::io("the run is over".into());
             answer.await.unwrap_or_else(|_| Err(lost()))
@@ -211,7 +225,7 @@ impl State {
             }
             return true;
         }
-        let reply = self.answer(&gate.request);
+        let reply = self.answer(&gate.request, gate.settling);
         drop(gate.reply.send(reply));
         true
     }
@@ -273,6 +287,14 @@ impl State {
         answer
     }
 
+    fn land_lost(&mut self, request: &Request, settling: bool) {
+        if settling {
+            self.land_unheard(request);
+        } else {
+            self.land(request);
+        }
+    }
+
     /// Takes effect.
     fn land(&mut self, request: &Request) -> Answer {
         self.calls += 1;
@@ -311,8 +333,8 @@ impl State {
         }
     }
 
-    fn answer(&mut self, request: &Request) -> Reply {
-        let Some((fault, reply)) = self.fault(request) else {
+    fn answer(&mut self, request: &Request, settling: bool) -> Reply {
+        let Some((fault, reply)) = self.fault(request, settling) else {
             return Ok(self.land(request).into_http());
         };
         self.trace(|| format!("{fault:?}: {} {}", request.operation, request.path));
@@ -320,7 +342,11 @@ impl State {
     }
 
     /// What goes wrong with a request, and what is answered then.
-    fn fault(&mut self, request: &Request) -> Option<(Fault, Result<Answer, ConnectorError>)> {
+    fn fault(
+        &mut self,
+        request: &Request,
+        settling: bool,
+    ) -> Option<(Fault, Result<Answer, ConnectorError>)> {
         let lost = || Err(ConnectorError::timeout("no answer came".into()));
         let failed = || Ok(services::failure(request, 500, "InternalError"));
         let writes = request.writes();
@@ -344,11 +370,11 @@ impl State {
             Fault::FailedBefore => failed(),
             Fault::LostBefore => lost(),
             Fault::LostAfter => {
-                self.land(request);
+                self.land_lost(request, settling);
                 lost()
             }
             Fault::FailedAfter => {
-                self.land(request);
+                self.land_lost(request, settling);
                 failed()
             }
             Fault::LandsLate => {
@@ -358,7 +384,7 @@ impl State {
             }
             Fault::ErrorIn200 => {
                 if rng.bool() {
-                    self.land(request);
+                    self.land_lost(request, settling);
                 }
                 Ok(Answer::s3_error(200, "InternalError"))
             }
