@@ -110,9 +110,6 @@ impl Functions {
                 let handler = |task, _| complete::complete(clients, task);
                 answered(invoke(&handler, payload, far)).await
             }
-            "${AbortMultipartFunctionArn}" if mutant == Some(Mutant::NeverAborts) => {
-                Ok(json!({"aborted": true}))
-            }
             "${AbortMultipartFunctionArn}" => {
                 answered(invoke(&|task, _| abort::abort(clients, task), payload, far)).await
             }

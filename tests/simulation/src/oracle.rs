@@ -24,6 +24,7 @@ pub fn judge(state: &State, history: &History) -> Report {
         violations: state.broken.clone(),
         faults: state.faults.counts.clone(),
         calls: state.calls,
+        seen: state.seen.clone(),
         executions: state.executions.len(),
         versions: history.versions.len(),
         ..Report::default()
@@ -162,7 +163,15 @@ fn is_what_it_says(
     let (pk, sk) = (text(item, "pk"), text(item, "sk"));
     let status = text(item, "status");
     if !matches!(status, "stored" | "unsettled") {
-        if matches!(status, "copying" | "failed") && !sk.starts_with("*#") {
+        let etag = item["object"]["M"]["etag"]["S"].as_str();
+        let overwritten = sk.contains("#null#")
+            && !history.versions.iter().any(|truth| {
+                let place = format!("{}/{}", truth.bucket, truth.key) == pk;
+                place && !truth.removed && Some(truth.etag.as_str()) == etag
+            });
+        if matches!(status, "copying" | "failed") && overwritten {
+            report.stranded += 1;
+        } else if matches!(status, "copying" | "failed") && !sk.starts_with("*#") {
             report
                 .violations
                 .push(format!("{pk} {sk} is still {status}"));

@@ -1,7 +1,7 @@
 //! One run: a seed decides everything; faults for a while, then none, then all must be right.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use crate::world::{Execution, Mutant, Parked, World};
 /// 2026-11-25, in milliseconds.
 const START_MS: i64 = 1_795_600_000_000;
 /// Turns of the runtime that every task has got as far as it can after.
-const TURNS: usize = 24;
+const TURNS: usize = 12;
 /// Rounds of redriving after which all must be settled.
 const ROUNDS_MAX: usize = 8;
 
@@ -34,7 +34,7 @@ const POLICY: &str = r#"{"version":1,
         {"name":"everything","destinations":["primary"]}]}"#;
 
 /// What a run came to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// What is not as it must be.
     pub violations: Vec<String>,
@@ -47,13 +47,16 @@ pub struct Report {
     /// Source versions written.
     pub versions: usize,
     /// Recovery points by status.
-    pub statuses: std::collections::BTreeMap<String, u64>,
+    pub statuses: BTreeMap<String, u64>,
     /// Copies beside the recorded ones.
     pub surplus: u64,
     /// Messages that were redriven.
     pub redriven: usize,
-    /// Keys whose latest copy is not that of the newest version.
-    pub unordered: u64,
+    /// Points of `null` versions, overwritten since, whose execution was cut off: their event no
+    /// longer leads to them, and they stay as they were.
+    pub stranded: u64,
+    /// What was visited, and how often.
+    pub seen: BTreeMap<&'static str, u64>,
 }
 
 /// A run to make.
@@ -65,6 +68,8 @@ pub struct Plan {
     pub mutant: Option<Mutant>,
     /// Kinds of faults that are left out.
     pub without: Vec<Fault>,
+    /// How often faults strike, where the seed does not choose.
+    pub intensity: Option<f64>,
     /// Whether everything that happens is printed.
     pub traced: bool,
 }
@@ -116,6 +121,9 @@ impl Run {
             state.catalog.careless = plan.mutant == Some(Mutant::IgnoresConditions);
             let intensity = [0.0, 0.5, 1.0, 1.0, 2.0, 4.0];
             state.faults.intensity = intensity[state.rng.usize(..intensity.len())];
+            if let Some(intensity) = plan.intensity {
+                state.faults.intensity = intensity;
+            }
             state.faults.without.clone_from(&plan.without);
             // Most runs leave some kinds out: rare ones are then not drowned by the common.
             for fault in ALL {
@@ -162,7 +170,7 @@ impl Run {
             Rc::clone(&self.history),
         );
         tokio::task::spawn_local(async move {
-            let writes = world.state().rng.u32(2..10);
+            let writes = world.state().rng.u32(2..8);
             for _ in 0..writes {
                 let (event, arrivals) = {
                     let mut state = world.state();
@@ -252,18 +260,19 @@ impl Run {
             .items
             .values()
             .filter(|item| text(item, "status") == "copying");
-        events.extend(stuck.map(event_of));
         // An event cannot name a `null` version that was overwritten since: once must do.
         let swept = &mut self.swept;
+        let mut first = |item: &Item, name: &str| {
+            let note = format!("{} {}", text(item, "sk"), text(item, name));
+            !note.contains("#null#") || swept.insert(note)
+        };
+        events.extend(stuck.filter(|item| first(item, "owner")).map(event_of));
         let owed = state
             .catalog
             .items
             .values()
             .filter(|item| item.contains_key("owedAfter"))
-            .filter(|item| {
-                let sk = text(item, "sk");
-                !sk.contains("#null#") || swept.insert(format!("{sk} {}", text(item, "owedAfter")))
-            });
+            .filter(|item| first(item, "owedAfter"));
         events.extend(owed.map(|item| {
             let mut event = event_of(item);
             event["redrive"]["settle"] = json!(true);

@@ -30,8 +30,8 @@ pub enum Mutant {
     ParksNothing,
     /// Conditions of the catalog always hold.
     IgnoresConditions,
-    /// Uploads that failed are not aborted.
-    NeverAborts,
+    /// Promotions never arrive.
+    PromotesNothing,
 }
 
 /// One execution.
@@ -107,6 +107,8 @@ pub struct State {
     pub calls: u64,
     /// What must never be seen and was.
     pub broken: Vec<String>,
+    /// What was seen beside faults: shows that it was really visited.
+    pub seen: BTreeMap<&'static str, u64>,
     /// Whether everything that happens is printed.
     pub traced: bool,
     gates: Vec<Gate>,
@@ -143,6 +145,7 @@ impl World {
             unheard: BTreeMap::new(),
             calls: 0,
             broken: Vec::new(),
+            seen: BTreeMap::new(),
             traced: false,
             gates: Vec::new(),
             timers: BTreeMap::new(),
@@ -221,6 +224,7 @@ impl State {
         if gate.reply.is_closed() {
             // Its Lambda is dead; the request may be on its way all the same.
             if self.rng.bool() {
+                self.trace(|| format!("nobody hears of {}", gate.request.operation));
                 self.land_unheard(&gate.request);
             }
             return true;
@@ -274,7 +278,6 @@ impl State {
     }
 
     fn land_unheard(&mut self, request: &Request) -> Answer {
-        self.trace(|| format!("nobody hears of {}", request.operation));
         let answer = self.land(request);
         if answer.status < 300
             && matches!(
@@ -287,11 +290,12 @@ impl State {
         answer
     }
 
-    fn land_lost(&mut self, request: &Request, settling: bool) {
+    /// What a settling copies is recorded afterwards, or, where that is lost, not at all.
+    fn land_for(&mut self, request: &Request, settling: bool) -> Answer {
         if settling {
-            self.land_unheard(request);
+            self.land_unheard(request)
         } else {
-            self.land(request);
+            self.land(request)
         }
     }
 
@@ -299,6 +303,18 @@ impl State {
     fn land(&mut self, request: &Request) -> Answer {
         self.calls += 1;
         let answer = self.done(request);
+        let seen = match (request.operation.as_str(), answer.status) {
+            ("CompleteMultipartUpload", 200) => "multipart copies",
+            ("CompleteMultipartUpload", 400) => "uploads refused",
+            ("GetObject", 206) => "contents read",
+            ("PutItem", 400) => "conditions that failed",
+            ("DescribeExecution", 200) => "owners asked for",
+            ("PutObjectTagging", 200) => "copies tagged as bad",
+            ("AbortMultipartUpload", 204) => "uploads aborted",
+            ("Publish", 200) => "messages told",
+            _ => "other calls",
+        };
+        *self.seen.entry(seen).or_default() += 1;
         self.trace(|| {
             let (name, path, status) = (&request.operation, &request.path, answer.status);
             let text = String::from_utf8_lossy(&answer.body);
@@ -334,8 +350,12 @@ impl State {
     }
 
     fn answer(&mut self, request: &Request, settling: bool) -> Reply {
+        let copies = request.header("x-amz-copy-source").is_some();
+        if self.mutant == Some(Mutant::PromotesNothing) && settling && copies {
+            return Err(ConnectorError::timeout("no answer came".into()));
+        }
         let Some((fault, reply)) = self.fault(request, settling) else {
-            return Ok(self.land(request).into_http());
+            return Ok(self.land_for(request, settling).into_http());
         };
         self.trace(|| format!("{fault:?}: {} {}", request.operation, request.path));
         reply.map(Answer::into_http)
@@ -370,11 +390,11 @@ impl State {
             Fault::FailedBefore => failed(),
             Fault::LostBefore => lost(),
             Fault::LostAfter => {
-                self.land_lost(request, settling);
+                self.land_for(request, settling);
                 lost()
             }
             Fault::FailedAfter => {
-                self.land_lost(request, settling);
+                self.land_for(request, settling);
                 failed()
             }
             Fault::LandsLate => {
@@ -384,7 +404,7 @@ impl State {
             }
             Fault::ErrorIn200 => {
                 if rng.bool() {
-                    self.land_lost(request, settling);
+                    self.land_for(request, settling);
                 }
                 Ok(Answer::s3_error(200, "InternalError"))
             }
