@@ -170,7 +170,7 @@ impl Run {
             Rc::clone(&self.history),
         );
         tokio::task::spawn_local(async move {
-            let writes = world.state().rng.u32(2..8);
+            let writes = world.state().rng.u32(1..7);
             for _ in 0..writes {
                 let (event, arrivals) = {
                     let mut state = world.state();

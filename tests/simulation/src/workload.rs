@@ -202,7 +202,7 @@ pub fn arrivals(state: &mut State) -> Vec<i64> {
     if faults.strikes(rng, Fault::Delayed, 0.2) {
         arrivals[0] += rng.i64(1000..15 * 60_000);
     }
-    while arrivals.len() < 4 && faults.strikes(rng, Fault::Duplicated, 0.2) {
+    while arrivals.len() < 4 && faults.strikes(rng, Fault::Duplicated, 0.12) {
         arrivals.push(rng.i64(50..5 * 60_000));
     }
     arrivals

@@ -1,11 +1,34 @@
 //! Seeds that failed once, each under the name of what was wrong.
 
+use backup_simulation::faults::{ALL, Fault};
 use backup_simulation::run::{Plan, run};
 
-fn holds(seed: u64) {
-    let report = run(&Plan {
-        seed,
-        ..Plan::default()
-    });
-    assert!(report.violations.is_empty(), "{:?}", report.violations);
+/// Seeds with some kinds of faults alone, often.
+fn holds(only: &[Fault], intensity: f64, seeds: impl IntoIterator<Item = u64>) {
+    for seed in seeds {
+        let report = run(&Plan {
+            seed,
+            intensity: Some(intensity),
+            without: ALL
+                .into_iter()
+                .filter(|fault| !only.contains(fault))
+                .collect(),
+            ..Plan::default()
+        });
+        let violations = report.violations;
+        assert!(violations.is_empty(), "seed {seed}: {violations:?}");
+    }
+}
+
+/// A try of BeginMultipart that had noted its upload and then died left it behind: the retry took
+/// the note for the work of somebody else.
+#[test]
+fn an_upload_noted_by_a_try_that_died_is_not_left_behind() {
+    holds(&[Fault::Killed], 10.0, 15..25);
+}
+
+/// A promotion in parts went on with parts that S3 had refused as BadDigest, at every try.
+#[test]
+fn a_promotion_whose_parts_are_bad_is_begun_anew() {
+    holds(&[Fault::Spoilt, Fault::Delayed], 4.0, 0..400);
 }

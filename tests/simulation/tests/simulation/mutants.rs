@@ -4,21 +4,20 @@ use backup_simulation::run::{Plan, run};
 use backup_simulation::world::Mutant;
 
 /// Seeds that each mutant gets; it must be seen in at least one.
-const SEEDS: std::ops::Range<u64> = 0..24;
+const SEEDS: u64 = 40;
 
 fn is_seen(mutant: Mutant, sign: &str, intensity: f64) {
-    let plan = Plan {
-        mutant: Some(mutant),
-        intensity: Some(intensity),
-        ..Plan::default()
-    };
-    let reports = run_all(SEEDS, &plan);
-    let mut violations = reports.iter().flat_map(|(_, report)| &report.violations);
-    let seen = violations.any(|violation| violation.contains(sign));
-    assert!(
-        seen,
-        "{mutant:?} shows no {sign:?} in {SEEDS:?}: {reports:#?}"
-    );
+    let seen = (0..SEEDS).any(|seed| {
+        let report = run(&Plan {
+            seed,
+            mutant: Some(mutant),
+            intensity: Some(intensity),
+            ..Plan::default()
+        });
+        let mut violations = report.violations.iter();
+        violations.any(|violation| violation.contains(sign))
+    });
+    assert!(seen, "{mutant:?} shows no {sign:?}");
 }
 
 #[test]
