@@ -69,7 +69,8 @@ where
     let place = Place::of(&payload);
     let span = place.span();
     let work = match serde_json::from_value::<T>(payload) {
-        Ok(task) => Ok(handler(task, deadline)),
+        // Boxed: the layout of all that a handler awaits is too deep for the compiler in one piece.
+        Ok(task) => Ok(Box::pin(handler(task, deadline))),
         Err(problem) => Err(Failure::new(
             ErrorName::InvalidEvent,
             format!("the task cannot be read: {problem}"),

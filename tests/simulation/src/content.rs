@@ -65,6 +65,7 @@ impl Content {
     }
 
     /// A range; what lies beyond the end is left out.
+    #[must_use]
     pub fn range(&self, first: u64, bytes: u64) -> Self {
         let (mut skip, mut left, mut cut) = (first, bytes, Self::default());
         for run in &self.runs {
@@ -91,6 +92,7 @@ impl Content {
     }
 
     /// The same size, another content.
+    #[must_use]
     pub fn spoilt(&self) -> Self {
         let runs = self.runs.iter().map(|run| Run {
             pattern: run.pattern ^ 0xdead,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backup_aws::catalog::Catalog;
 use backup_aws::policy_store::PolicyStore;
-use backup_aws::{Clients, Deadline, Failure, Raised, invoke};
+use backup_aws::{Clients, Deadline, Raised, invoke};
 use function_abort_multipart::abort;
 use function_begin_multipart::begin::Begin;
 use function_complete_multipart::complete;
@@ -89,7 +89,7 @@ impl Functions {
     /// Runs one, by the name that the definition has for its ARN.
     pub async fn run(&self, arn: &str, payload: Value) -> Answered {
         let mutant = self.world.state().mutant;
-        let payload = self.mutated(mutant, payload);
+        let payload = mutated(mutant, payload);
         let far = Deadline::after(Duration::from_hours(1));
         let clients = &self.clients;
         match arn {
@@ -139,15 +139,15 @@ impl Functions {
             _ => panic!("no function {arn}"),
         }
     }
+}
 
-    fn mutated(&self, mutant: Option<Mutant>, mut payload: Value) -> Value {
-        if mutant == Some(Mutant::IgnoresMarker) && payload.get("retry").is_some() {
-            payload["retry"] = json!(0);
-            payload["begun"] = json!(0);
-            payload["target"]["attempts"] = json!(1);
-        }
-        payload
+fn mutated(mutant: Option<Mutant>, mut payload: Value) -> Value {
+    if mutant == Some(Mutant::IgnoresMarker) && payload.get("retry").is_some() {
+        payload["retry"] = json!(0);
+        payload["begun"] = json!(0);
+        payload["target"]["attempts"] = json!(1);
     }
+    payload
 }
 
 async fn answered<R: Serialize>(run: impl Future<Output = Result<R, Raised>>) -> Answered {
@@ -161,6 +161,3 @@ async fn answered<R: Serialize>(run: impl Future<Output = Result<R, Raised>>) ->
         }
     }
 }
-
-/// Keeps the type of failures in sight of the handlers above.
-const _: fn(Failure) -> Failure = std::convert::identity;

@@ -9,6 +9,7 @@ pub mod dynamodb;
 pub mod expressions;
 pub mod faults;
 pub mod functions;
+pub mod holdings;
 pub mod machine;
 pub mod oracle;
 pub mod run;

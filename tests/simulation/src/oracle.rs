@@ -105,7 +105,8 @@ fn is_accounted_for(
     let reported = statuses
         .iter()
         .any(|status| matches!(*status, "gone" | "superseded"));
-    if !stored && !(away && reported) {
+    let accounted = stored || (away && reported);
+    if !accounted {
         let what = if truth.removed { "removed" } else { "live" };
         report.violations.push(format!(
             "{what} version {} of {}/{:?} is {statuses:?} at {destination}",

@@ -297,7 +297,7 @@ fn list(s3: &S3, request: &Request, bucket: &str) -> Answer {
         let common = format!(
             "<Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest><LastModified>{modified}</LastModified>"
         );
-        entries += &match &version.content {
+        let entry = match &version.content {
             None => format!("<DeleteMarker>{common}</DeleteMarker>"),
             Some(content) => format!(
                 "<Version>{common}<ETag>\"{}\"</ETag><Size>{}</Size></Version>",
@@ -305,6 +305,7 @@ fn list(s3: &S3, request: &Request, bucket: &str) -> Answer {
                 content.len()
             ),
         };
+        entries.push_str(&entry);
     }
     let next = all
         .last()
@@ -330,7 +331,7 @@ fn tags(s3: &S3, request: &Request, bucket: &str, key: &str) -> Answer {
         Ok(found) => found,
         Err(refusal) => return refusal,
     };
-    let tags: String = found
+    let tags: Vec<_> = found
         .tags
         .iter()
         .map(|(name, value)| {
@@ -341,6 +342,7 @@ fn tags(s3: &S3, request: &Request, bucket: &str, key: &str) -> Answer {
             )
         })
         .collect();
+    let tags = tags.concat();
     Answer::ok(format!("<Tagging><TagSet>{tags}</TagSet></Tagging>"))
 }
 

@@ -55,7 +55,7 @@ fn create(s3: &mut S3, request: &Request, now_ms: i64) -> Answer {
     let upload = Upload {
         key: key.to_owned(),
         new,
-        parts: Default::default(),
+        parts: std::collections::BTreeMap::default(),
         initiated_ms: now_ms,
     };
     s3.bucket(bucket).uploads.insert(id.clone(), upload);
@@ -125,7 +125,7 @@ fn list_parts(s3: &S3, request: &Request, bucket: &str, id: &str) -> Answer {
     let last = rest
         .iter()
         .take(most)
-        .last()
+        .next_back()
         .map_or(after, |(number, _)| **number);
     Answer::ok(format!(
         "<ListPartsResult><IsTruncated>{more}</IsTruncated><NextPartNumberMarker>{last}</NextPartNumberMarker>{entries}</ListPartsResult>"

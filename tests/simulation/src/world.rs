@@ -16,45 +16,10 @@ use crate::s3::S3;
 use crate::wire::{Answer, Request};
 use crate::{s3_answers, services};
 
+pub use crate::holdings::{Execution, Mutant, Parked};
+
 /// What the HTTP client hands back.
 pub type Reply = Result<HttpResponse, ConnectorError>;
-
-/// A run that has gone wrong on purpose, to show that the oracle sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mutant {
-    /// Copies never look for their own marker.
-    IgnoresMarker,
-    /// Copies are recorded without being verified.
-    RecordsUnverified,
-    /// Failed events are not parked.
-    ParksNothing,
-    /// Conditions of the catalog always hold.
-    IgnoresConditions,
-    /// Promotions never arrive.
-    PromotesNothing,
-}
-
-/// One execution.
-#[derive(Debug, Clone)]
-pub struct Execution {
-    /// Its input.
-    pub input: Value,
-    /// `RUNNING`, `SUCCEEDED`, `FAILED` or `ABORTED`.
-    pub status: &'static str,
-    /// Name of its error, where it failed.
-    pub error: String,
-    /// Its task, to stop it by.
-    pub task: Option<AbortHandle>,
-}
-
-/// A message in the dead-letter queue.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parked {
-    /// The event.
-    pub event: Value,
-    /// Destinations that failed; `*` for all.
-    pub destinations: String,
-}
 
 tokio::task_local! {
     /// The function that runs: ARN as the definition has it.

@@ -26,9 +26,3 @@ fn holds(only: &[Fault], intensity: f64, seeds: impl IntoIterator<Item = u64>) {
 fn an_upload_noted_by_a_try_that_died_is_not_left_behind() {
     holds(&[Fault::Killed], 10.0, 15..25);
 }
-
-/// A promotion in parts went on with parts that S3 had refused as BadDigest, at every try.
-#[test]
-fn a_promotion_whose_parts_are_bad_is_begun_anew() {
-    holds(&[Fault::Spoilt, Fault::Delayed], 4.0, 0..400);
-}
