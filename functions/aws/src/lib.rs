@@ -18,4 +18,4 @@ pub use backup_domain::ErrorName;
 pub use clients::{Clients, S3, Settings, Sns, StepFunctions};
 pub use deadline::Deadline;
 pub use failure::{ApiError, Failure};
-pub use serve::{Error, serve, serve_until};
+pub use serve::{Error, Raised, invoke, serve, serve_until};

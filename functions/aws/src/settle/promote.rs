@@ -163,7 +163,14 @@ impl Settle<'_> {
             .map_err(|api| at_destination(&api, target))?;
         check_parts(&upload, &listed)?;
         let checksum = expected_checksum(&upload, facts, &listed);
-        Ok(multipart::complete(&s3, target, &upload, listed, checksum).await)
+        let made = multipart::complete(&s3, target, &upload, listed, checksum).await;
+        if made.as_ref().is_err_and(|api| api.code == "BadDigest") {
+            // Its parts are not to be trusted: the next try must not go on with them.
+            multipart::abort(&s3, target, &upload.id)
+                .await
+                .map_err(|api| at_destination(&api, target))?;
+        }
+        Ok(made)
     }
 
     async fn new_upload(
