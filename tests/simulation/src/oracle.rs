@@ -70,8 +70,8 @@ fn points<'a>(
         .iter()
         .filter(move |((item_pk, sk), item)| {
             let same = if truth.id == "null" {
-                let etag = &item["object"]["M"]["etag"]["S"];
-                sk.starts_with(&format!("{destination}#null#")) && *etag == *truth.etag
+                sk.starts_with(&format!("{destination}#null#"))
+                    && item["object"]["M"]["etag"]["S"] == *truth.etag
             } else {
                 *sk == format!("{destination}#{}", truth.id)
             };
