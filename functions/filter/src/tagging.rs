@@ -31,6 +31,8 @@ impl Filter {
         points.retain(|point| {
             point.object.deletion.is_none() && point.object.in_order().is(&object.in_order())
         });
+        // A version without an id is known by the event that brought it.
+        let object = points.first().map_or(object, |point| point.object.clone());
         let (mut targets, mut done) = followers(&policy, &points, event, &object)?;
         let choice = policy.choose(Facts {
             key: &object.key,

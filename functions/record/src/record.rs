@@ -26,10 +26,7 @@ impl Record {
         mut task: RecordTask,
         deadline: Deadline,
     ) -> Result<Outcome, Failure> {
-        if task.object.pinned_version().is_some() {
-            // Without a version id it is part of the point's key, and stays as it was.
-            task.object.last_modified = task.object.last_modified.or(task.copied.modified);
-        }
+        task.object.last_modified = task.object.last_modified.or(task.copied.modified);
         if let Some(settle) = task.target.settle_only {
             return self.settle_only(&task, settle, deadline).await;
         }

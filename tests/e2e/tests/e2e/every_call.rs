@@ -95,6 +95,9 @@ fn settled(world: &World) {
         let refused = world.invoke("Record", &locked(world, key, &newer));
         let said = refused["errorMessage"].as_str().unwrap_or_default();
         assert!(said.contains("ObjectLockConfiguration"), "{refused}");
+        // Parts that make another content are not gone on with.
+        let bad = Fault::Error(400, "BadDigest");
+        world.proxy.fail("CompleteMultipartUpload", key, bad, 1);
         let copy = format!("/{}/{key}", world.backup());
         world.proxy.fail("GetObject", &copy, Fault::FlipLastByte, 1);
         let mended = world.start_with(&newer.to_string());
