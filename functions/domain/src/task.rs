@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::evidence::{Evidence, Facts};
+use crate::limits::{COPY_OBJECT_BYTES_MAX, MIB};
 use crate::multipart::{ReadRange, Upload};
 use crate::object::SourceObject;
 use crate::policy::{Annotations, Archived, Deletes, Destination, NotifyLevel};
@@ -60,6 +61,24 @@ pub struct Decision {
     pub notify: NotifyLevel,
     /// Where it goes: at most as many as the policy names, each under a lease.
     pub targets: Vec<Target>,
+}
+
+impl Action {
+    /// How an object of this size is copied, with parts from `multipart_mib` MiB on.
+    ///
+    /// ```
+    /// use backup_domain::task::Action;
+    /// assert_eq!(Action::for_size((1 << 30) - 1, 1024), Action::Small);
+    /// assert_eq!(Action::for_size(1 << 30, 1024), Action::Large);
+    /// ```
+    pub const fn for_size(bytes: u64, multipart_mib: u64) -> Self {
+        // What one CopyObject cannot take goes in parts whatever the setting.
+        if bytes < multipart_mib.saturating_mul(MIB) && bytes <= COPY_OBJECT_BYTES_MAX {
+            Self::Small
+        } else {
+            Self::Large
+        }
+    }
 }
 
 /// What Plan does with a decision.
@@ -373,3 +392,6 @@ pub struct Outcome {
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ use backup_aws::prepare::source_version;
 use backup_aws::s3::{head, versions};
 use backup_aws::{ApiError, Clients, Failure, StepFunctions};
 use backup_domain::event::{Redrive, S3Event, parse_any};
-use backup_domain::limits::MIB;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule};
 use backup_domain::task::{Action, Decision, Execution, FilterTask, SettleOnly, Target};
 use backup_domain::{Policy, SourceEvent, SourceObject};
@@ -106,10 +105,9 @@ impl Filter {
             return nothing("duplicate", reason, rule.notify);
         }
         let copies = targets.iter().any(|target| target.settle_only.is_none());
-        let large = object.size >= self.multipart_mib.saturating_mul(MIB);
         Decision {
-            action: if copies && large {
-                Action::Large
+            action: if copies {
+                Action::for_size(object.size, self.multipart_mib)
             } else {
                 Action::Small
             },

@@ -48,7 +48,12 @@ fn every_promise_names_tests_that_exist() {
         let name = promise.split("**").next().unwrap();
         assert!(named(promise).count() > 0, "no test shows: {name}");
     }
-    for document in ["docs/guarantees.md", "docs/state-machine.md", "README.md"] {
+    for document in [
+        "docs/guarantees.md",
+        "docs/large-objects.md",
+        "docs/state-machine.md",
+        "README.md",
+    ] {
         for name in named(&read(document)) {
             assert!(known.contains(name), "{document}: there is no test {name}");
         }
