@@ -15,5 +15,6 @@ mod every_state_twice;
 mod failures;
 mod hostile;
 mod multipart;
+mod resume;
 mod sample_events;
 mod seaweed;
