@@ -21,6 +21,8 @@ pub enum Fault {
     Truncate,
     /// This text of the answer's body is another one.
     Replace(&'static str, &'static str),
+    /// This text of the request is another one of the same length.
+    ReplaceAsked(&'static str, &'static str),
     /// The call is held so many milliseconds before it is passed on.
     HoldMs(u64),
     /// The call is held so many milliseconds, then the connection ends; nothing is done.
@@ -167,7 +169,7 @@ impl Proxy {
     }
 
     fn serve(&self, mut client: TcpStream) -> std::io::Result<()> {
-        let request = read_request(&mut client)?;
+        let mut request = read_request(&mut client)?;
         let text = String::from_utf8_lossy(&request).into_owned();
         let operation = operation(&text);
         let fault = self.fault(&operation, &text);
@@ -183,6 +185,10 @@ impl Proxy {
             Some(Fault::Error(status, code)) => {
                 let body = format!("<Error><Code>{code}</Code><Message>planned</Message></Error>");
                 return answer(&mut client, status, &body);
+            }
+            Some(Fault::ReplaceAsked(from, to)) => {
+                // What is asked for here has no body.
+                request = text.replace(from, to).into_bytes();
             }
             Some(Fault::HoldMs(ms)) => std::thread::sleep(Duration::from_millis(ms)),
             Some(Fault::StallMs(ms)) => {
