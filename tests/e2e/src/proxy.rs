@@ -21,8 +21,12 @@ pub enum Fault {
     Truncate,
     /// This text of the answer's body is another one.
     Replace(&'static str, &'static str),
+    /// This text of the request is another one of the same length.
+    ReplaceAsked(&'static str, &'static str),
     /// The call is held so many milliseconds before it is passed on.
     HoldMs(u64),
+    /// The call is held so many milliseconds, then the connection ends; nothing is done.
+    StallMs(u64),
 }
 
 /// One call as the proxy saw it.
@@ -61,7 +65,7 @@ impl Call {
 
 struct Plan {
     operation: &'static str,
-    needle: String,
+    needles: Vec<String>,
     fault: Fault,
     times: u32,
 }
@@ -137,9 +141,14 @@ impl Proxy {
 
     /// Fails the next `times` calls of an operation whose request contains `needle`.
     pub fn fail(&self, operation: &'static str, needle: &str, fault: Fault, times: u32) {
+        self.fail_all_of(operation, &[needle], fault, times);
+    }
+
+    /// The same where the request contains all of `needles`.
+    pub fn fail_all_of(&self, operation: &'static str, needles: &[&str], fault: Fault, times: u32) {
         let plan = Plan {
             operation,
-            needle: needle.to_owned(),
+            needles: needles.iter().map(|needle| (*needle).to_owned()).collect(),
             fault,
             times,
         };
@@ -160,7 +169,7 @@ impl Proxy {
     }
 
     fn serve(&self, mut client: TcpStream) -> std::io::Result<()> {
-        let request = read_request(&mut client)?;
+        let mut request = read_request(&mut client)?;
         let text = String::from_utf8_lossy(&request).into_owned();
         let operation = operation(&text);
         let fault = self.fault(&operation, &text);
@@ -177,7 +186,15 @@ impl Proxy {
                 let body = format!("<Error><Code>{code}</Code><Message>planned</Message></Error>");
                 return answer(&mut client, status, &body);
             }
+            Some(Fault::ReplaceAsked(from, to)) => {
+                // What is asked for here has no body.
+                request = text.replace(from, to).into_bytes();
+            }
             Some(Fault::HoldMs(ms)) => std::thread::sleep(Duration::from_millis(ms)),
+            Some(Fault::StallMs(ms)) => {
+                std::thread::sleep(Duration::from_millis(ms));
+                return Ok(());
+            }
             _ => {}
         }
         let mut server = TcpStream::connect(self.upstream_of(&text)?)?;
@@ -201,7 +218,9 @@ impl Proxy {
     fn fault(&self, operation: &str, text: &str) -> Option<Fault> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = plans.iter_mut().find(|plan| {
-            plan.times > 0 && plan.operation == operation && text.contains(&plan.needle)
+            plan.times > 0
+                && plan.operation == operation
+                && plan.needles.iter().all(|needle| text.contains(needle))
         })?;
         plan.times -= 1;
         Some(plan.fault)
@@ -298,7 +317,7 @@ fn operation(text: &str) -> String {
         "GET" if line.contains("?uploads") || line.contains("&uploads") => "ListMultipartUploads",
         "PUT" if tagging => "PutObjectTagging",
         "GET" if tagging => "GetObjectTagging",
-        "GET" if line.contains("versions") => "ListObjectVersions",
+        "GET" if line.contains("?versions") || line.contains("&versions") => "ListObjectVersions",
         "GET" => "GetObject",
         "HEAD" => "HeadObject",
         other => other,

@@ -66,11 +66,12 @@ impl World {
     pub fn on_seaweed() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
-            Self::start_on_seaweed().expect("both servers start and the template deploys")
+            Self::start_on_seaweed("weed-source")
+                .expect("both servers start and the template deploys")
         })
     }
 
-    fn start_on_seaweed() -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn start_on_seaweed(source: &str) -> Result<Self, Box<dyn std::error::Error>> {
         let seaweed = Seaweed::start(&Toolchain::ensure(&Silent)?, &Silent)?;
         let objects = seaweed.cloud();
         for bucket in ["weed-source", "weed-versions", "weed-backup"] {
@@ -81,7 +82,7 @@ impl World {
         let proxy = Proxy::start()?;
         proxy.forward_buckets("weed-", seaweed.endpoint());
         let parameters = [
-            ("SourceBucketName", "weed-source"),
+            ("SourceBucketName", source),
             ("BackupBucketName", "weed-backup"),
         ];
         Self::start_with_parts(proxy, &parameters, Some((seaweed, objects)))
@@ -286,7 +287,7 @@ impl World {
             .map(str::to_owned)
     }
 
-    fn ended(&self, find: impl Fn() -> Option<String>) -> Ended {
+    pub(crate) fn ended(&self, find: impl Fn() -> Option<String>) -> Ended {
         let arn = wait("the execution starts", || {
             find().ok_or_else(|| "none is there".to_owned())
         });

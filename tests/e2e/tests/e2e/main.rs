@@ -17,6 +17,7 @@ mod failures;
 mod hostile;
 mod multipart;
 mod order;
+mod resume;
 mod sample_events;
 mod seaweed;
 mod tags;
