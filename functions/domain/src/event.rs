@@ -58,7 +58,7 @@ pub struct Redrive {
     /// Only the order of the key's versions is to be settled; nothing is copied for its own sake.
     #[serde(default)]
     pub settle: bool,
-    /// `owedAfter` of the point as the sweep saw it: cleared once the order is settled, unless it
+    /// `owedAfter` of the point as it was seen before: cleared once the order is settled, unless it
     /// has changed by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed_after: Option<Timestamp>,

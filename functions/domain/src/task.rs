@@ -132,7 +132,7 @@ pub struct Target {
 }
 
 /// A target whose order alone is to be settled: a duplicate of something stored, a deletion, or what
-/// the sweep found.
+/// is owed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettleOnly {

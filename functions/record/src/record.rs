@@ -65,7 +65,7 @@ impl Record {
         settle.until_done(deadline).await
     }
 
-    /// A duplicate, a deletion, or what the sweep found: nothing was copied.
+    /// A duplicate, a deletion, or what is owed: nothing was copied.
     async fn settle_only(
         &self,
         task: &RecordTask,
