@@ -18,7 +18,7 @@ impl World {
     pub fn in_a_hurry() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
-            let world = Self::start_on_seaweed("weed-versions")
+            let world = Self::start_on_seaweed("weed-versions", &[])
                 .expect("both servers start and the template deploys");
             for function in ["-CopyFunction", "-CopyPartsFunction", "-ReadRangeFunction"] {
                 world.set_timeout(function, TIMEOUT_SECONDS);

@@ -66,12 +66,15 @@ impl World {
     pub fn on_seaweed() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
-            Self::start_on_seaweed("weed-source")
+            Self::start_on_seaweed("weed-source", &[])
                 .expect("both servers start and the template deploys")
         })
     }
 
-    pub(crate) fn start_on_seaweed(source: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn start_on_seaweed(
+        source: &str,
+        more: &[(&str, &str)],
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let seaweed = Seaweed::start(&Toolchain::ensure(&Silent)?, &Silent)?;
         let objects = seaweed.cloud();
         for bucket in ["weed-source", "weed-versions", "weed-backup"] {
@@ -81,10 +84,11 @@ impl World {
         objects.enable_versioning("weed-versions")?;
         let proxy = Proxy::start()?;
         proxy.forward_buckets("weed-", seaweed.endpoint());
-        let parameters = [
+        let buckets = [
             ("SourceBucketName", source),
             ("BackupBucketName", "weed-backup"),
         ];
+        let parameters = [&buckets, more].concat();
         Self::start_with_parts(proxy, &parameters, Some((seaweed, objects)))
     }
 
@@ -104,8 +108,10 @@ impl World {
         };
         let stack = Stack::start(options)?;
         proxy.forward_to(stack.endpoint());
-        let mut all = vec![("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")];
-        all.extend(parameters);
+        // The last of a name counts.
+        let mut all = BTreeMap::from([("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")]);
+        all.extend(parameters.iter().copied());
+        let all: Vec<_> = all.into_iter().collect();
         let outputs = stack.deploy(&all)?;
         let cloud = stack.cloud();
         let (seaweed, objects) = match seaweed {

@@ -16,6 +16,7 @@ mod every_state_twice;
 mod failures;
 mod hostile;
 mod multipart;
+mod on_demand;
 mod order;
 mod resume;
 mod sample_events;
