@@ -42,6 +42,8 @@ pub struct Call {
     pub operation: String,
     /// Request line, headers and body, as text.
     pub request: String,
+    /// Status that the service answered with; `None` where it was not asked, or has not answered yet.
+    pub answered: Option<u16>,
 }
 
 impl Call {
@@ -179,13 +181,15 @@ impl Proxy {
         let text = String::from_utf8_lossy(&request).into_owned();
         let operation = operation(&text);
         let fault = self.fault(&operation, &text);
-        self.calls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Call {
+        let number = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            calls.push(Call {
                 operation,
                 request: text.clone(),
+                answered: None,
             });
+            calls.len() - 1
+        };
         match fault {
             Some(Fault::Status(status)) => return answer(&mut client, status, ""),
             Some(Fault::Error(status, code)) => {
@@ -207,10 +211,15 @@ impl Proxy {
         server.write_all(&request)?;
         if fault.is_none_or(Fault::lets_answers_through) {
             // Large bodies pass by without being held here.
+            let mut start = vec![0; 16 * 1024];
+            let read = server.read(&mut start)?;
+            self.note(number, &start[..read]);
+            client.write_all(&start[..read])?;
             return std::io::copy(&mut server, &mut client).map(drop);
         }
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
+        self.note(number, &answer);
         match fault {
             Some(Fault::LoseAnswer) => return Ok(()),
             Some(Fault::FlipLastByte) => {
@@ -223,6 +232,14 @@ impl Proxy {
             _ => {}
         }
         client.write_all(&answer)
+    }
+
+    /// Notes the status of an answer by its first line, `HTTP/1.1 200 OK`.
+    fn note(&self, number: usize, answer: &[u8]) {
+        let line = String::from_utf8_lossy(&answer[..answer.len().min(32)]).into_owned();
+        let status = line.split(' ').nth(1).and_then(|it| it.parse().ok());
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls[number].answered = status;
     }
 
     fn fault(&self, operation: &str, text: &str) -> Option<Fault> {

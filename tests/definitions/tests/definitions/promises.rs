@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::{read, root};
 
-/// Names of all functions under `#[test]` or in a `proptest!` block.
+/// Names of all functions under `#[test]`, `#[tokio::test]` or in a `proptest!` block.
 fn tests(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -14,6 +14,7 @@ fn tests(folder: &Path, found: &mut BTreeSet<String>) {
             tests(&path, found);
         } else if path.extension().is_some_and(|kind| kind == "rs") {
             let text = fs::read_to_string(&path).unwrap();
+            let text = text.replace("#[tokio::test]", "#[test]");
             for block in text.split("#[test]").skip(1) {
                 let name = block
                     .split("fn ")

@@ -22,7 +22,8 @@ const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
 /// Uploads an object of so many bytes, backs it up, and returns how long that took and the calls for
-/// its key by operation.
+/// its key that were served, by operation. What a server refuses that has too much to do is asked again;
+/// how often is printed.
 fn back_up(world: &World, key: &str, bytes: u64) -> (Duration, BTreeMap<String, usize>) {
     world.upload_content(key, bytes);
     let begun = Instant::now();
@@ -31,9 +32,16 @@ fn back_up(world: &World, key: &str, bytes: u64) -> (Duration, BTreeMap<String, 
     let took = begun.elapsed();
     let point = &world.points(key)[0];
     assert_eq!(point["status"]["S"], "stored", "{point}");
-    let mut calls = BTreeMap::new();
+    let (mut calls, mut refused) = (BTreeMap::new(), 0);
     for call in world.proxy.calls(key) {
-        *calls.entry(call.operation).or_default() += 1;
+        if call.answered.is_some_and(|status| status < 500) {
+            *calls.entry(call.operation).or_default() += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    if refused > 0 {
+        println!("{key}: {refused} calls were refused or cut off, and made again");
     }
     (took, calls)
 }
