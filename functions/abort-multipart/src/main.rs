@@ -2,8 +2,7 @@
 //!
 //! Safe to run twice or beside itself: an upload that is gone already is as good as aborted.
 
-mod abort;
-
+use abort_multipart::abort;
 use backup_aws::{Clients, Error, serve};
 
 #[tokio::main]

@@ -125,11 +125,11 @@ impl Catalog {
             .map_err(|error| ApiError::of("UpdateItem", &error).at_service(&self.table))
     }
 
-    /// Ids of the uploads that the points of a key have noted.
+    /// Ids of the uploads that the points of a key have noted, but for the point `own_sk`.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn uploads_of(&self, pk: &str) -> Result<Vec<String>, Failure> {
+    pub async fn uploads_of_others(&self, pk: &str, own_sk: &str) -> Result<Vec<String>, Failure> {
         let mut pages = self
             .client
             .query()
@@ -138,7 +138,7 @@ impl Catalog {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
             .filter_expression("attribute_exists(#upload)")
-            .projection_expression("#upload.#id")
+            .projection_expression("sk, #upload.#id")
             .expression_attribute_names("#upload", "upload")
             .expression_attribute_names("#id", "id")
             .into_paginator()
@@ -148,6 +148,9 @@ impl Catalog {
         while let Some(item) = pages.next().await {
             let item =
                 item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
+            if item.get("sk").and_then(|sk| sk.as_s().ok()) == Some(&own_sk.to_owned()) {
+                continue;
+            }
             let upload = item.get("upload").and_then(|it| it.as_m().ok());
             let id = upload.and_then(|it| it.get("id")?.as_s().ok());
             found.extend(id.cloned());

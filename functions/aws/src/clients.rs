@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use jiff::Timestamp;
 
 use crate::serve::start_logging;
 
@@ -100,11 +101,24 @@ impl Clients {
         // An endpoint that is not AWS has no name per bucket.
         let path_style = std::env::var("AWS_ENDPOINT_URL").is_ok()
             || std::env::var("AWS_ENDPOINT_URL_S3").is_ok();
+        Self::new(config, path_style)
+    }
+
+    /// Clients of a configuration that is at hand. `path_style` names buckets in the path instead
+    /// of the host name.
+    pub fn new(config: SdkConfig, path_style: bool) -> Self {
         Self {
             config,
             path_style,
             s3_by_region: Mutex::default(),
         }
+    }
+
+    /// The time on the clock that requests are signed by: the one to measure leases with.
+    pub fn now(&self) -> Timestamp {
+        let now = self.config.time_source().map(|clock| clock.now());
+        now.and_then(|now| Timestamp::try_from(now).ok())
+            .unwrap_or_else(Timestamp::now)
     }
 
     /// S3 in a region: copies are asked of the region that receives them.

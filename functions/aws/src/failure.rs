@@ -77,6 +77,14 @@ const ELSEWHERE: &[&str] = &[
     "TemporaryRedirect",
 ];
 
+/// Codes by which a bucket refuses what the policy asks for, such as retention without Object Lock.
+const NOT_POSSIBLE: &[&str] = &[
+    "InvalidRequest",
+    "InvalidArgument",
+    "InvalidStorageClass",
+    "ObjectLockConfigurationNotFoundError",
+];
+
 impl ApiError {
     /// Reads an SDK error.
     pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
@@ -167,6 +175,12 @@ impl ApiError {
                 "bucket {bucket} does not lie in {region}: correct the region in the policy, then redrive"
             );
             failure
+        } else if NOT_POSSIBLE.contains(&self.code.as_str()) {
+            let mut failure = Failure::new(ErrorName::InvalidPolicy, line);
+            failure.advice = format!(
+                "let the policy ask of bucket {bucket} only what it can do (Object Lock, storage class, key), then redrive"
+            );
+            failure
         } else if self.is_denied() || self.code.starts_with("KMS.") {
             Failure::new(ErrorName::AccessDenied, line)
         } else {
@@ -214,6 +228,12 @@ mod tests {
                 "AuthorizationHeaderMalformed",
                 Some(400),
                 ErrorName::InvalidPolicy,
+            ),
+            ("InvalidRequest", Some(400), ErrorName::InvalidPolicy),
+            (
+                "RequestTimeout",
+                Some(400),
+                ErrorName::DestinationUnavailable,
             ),
             ("AccessDenied", Some(403), ErrorName::AccessDenied),
             ("", Some(403), ErrorName::AccessDenied),

@@ -6,7 +6,7 @@ use backup_domain::order::{BackupLatest, Mine, SourceLatest, Version, settled_at
 use backup_domain::task::Target;
 use backup_domain::{SourceObject, marker};
 
-use crate::prepare::at_destination;
+use crate::prepare::{at_destination, copy_version};
 use crate::s3::head::{self, Found, Head};
 use crate::{Clients, Failure, S3};
 
@@ -66,12 +66,7 @@ impl Place<'_> {
     }
 
     pub(crate) async fn backup(&self) -> Result<Option<Head>, Failure> {
-        let latest = head::Version {
-            bucket: &self.target.destination.bucket,
-            key: &self.target.key,
-            version_id: None,
-            owner: self.target.destination.account.as_deref(),
-        };
+        let latest = copy_version(self.target, None);
         match head::head(&self.destination(), latest).await {
             Ok(Found::Object(found)) => Ok(Some(*found)),
             Ok(Found::Nothing) => Ok(None),

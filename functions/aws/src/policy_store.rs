@@ -58,8 +58,13 @@ impl PolicyStore {
             return Ok(policy.clone());
         }
         match (self.fetch().await, cached) {
-            (Ok(document), _) => {
+            (Ok(document), cached) => {
                 let policy = Arc::new(policy::parse(&document, &self.sources)?);
+                if cached.is_none_or(|(_, before)| before != policy) {
+                    for remark in policy::remarks(&policy) {
+                        warn!(remark, "the policy costs more than it may be meant to");
+                    }
+                }
                 let fresh = Some((Instant::now(), policy.clone()));
                 *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
                 Ok(policy)

@@ -108,6 +108,16 @@ pub fn source_version(object: &SourceObject) -> Version<'_> {
     }
 }
 
+/// A copy in requests; `None` is the latest version.
+pub fn copy_version<'a>(target: &'a Target, version_id: Option<&'a str>) -> Version<'a> {
+    Version {
+        bucket: &target.destination.bucket,
+        key: &target.key,
+        version_id,
+        owner: target.destination.account.as_deref(),
+    }
+}
+
 /// A call on the destination of a target failed.
 pub fn at_destination(api: &ApiError, target: &Target) -> Failure {
     api.at_destination(&target.destination.bucket, &target.destination.region)

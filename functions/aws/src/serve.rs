@@ -46,35 +46,53 @@ where
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let deadline = Deadline::at_ms(event.context.deadline);
-        let payload = event.payload;
-        let place = Place::of(&payload);
-        let span = place.span();
-        let work = match serde_json::from_value::<T>(payload) {
-            Ok(task) => Ok(handler(task, deadline)),
-            Err(problem) => Err(Failure::new(
-                ErrorName::InvalidEvent,
-                format!("the task cannot be read: {problem}"),
-            )),
-        };
-        async move {
-            let result = match work {
-                Ok(work) => work.await,
-                Err(failure) => Err(failure),
-            };
-            match result {
-                Ok(answer) => {
-                    info!("done");
-                    Ok(answer)
-                }
-                Err(failure) => {
-                    error!(error = %failure.name, problem = %failure.message, "failed");
-                    Err(place.raise(failure))
-                }
-            }
-        }
-        .instrument(span)
+        invoke(&handler, event.payload, deadline)
     }))
     .await
+}
+
+/// One invocation: the task is read, handled, and a failure gets its place.
+///
+/// # Errors
+/// What the handler raised, or `InvalidEvent` for a task that cannot be read.
+pub fn invoke<T, R, F, Fut>(
+    handler: &F,
+    payload: Value,
+    deadline: Deadline,
+) -> impl Future<Output = Result<R, Raised>>
+where
+    T: DeserializeOwned,
+    R: Serialize,
+    F: Fn(T, Deadline) -> Fut,
+    Fut: Future<Output = Result<R, Failure>>,
+{
+    let place = Place::of(&payload);
+    let span = place.span();
+    let work = match serde_json::from_value::<T>(payload) {
+        // Boxed: the layout of all that a handler awaits is too deep for the compiler in one piece.
+        Ok(task) => Ok(Box::pin(handler(task, deadline))),
+        Err(problem) => Err(Failure::new(
+            ErrorName::InvalidEvent,
+            format!("the task cannot be read: {problem}"),
+        )),
+    };
+    async move {
+        let result = match work {
+            Ok(work) => work.await,
+            Err(failure) => Err(failure),
+        };
+        match result {
+            Ok(answer) => {
+                info!("done");
+                Ok(answer)
+            }
+            Err(failure) => {
+                error!(error = %failure.name, problem = %failure.message, "failed");
+                Err(place.raise(failure))
+            }
+        }
+    }
+    .instrument(span)
 }
 
 /// Starts JSON logs on standard output; the level comes from `AWS_LAMBDA_LOG_LEVEL`, else `info`.
@@ -155,9 +173,11 @@ impl Place {
 
 /// The only way out for an error: its name as `errorType`, its cause as JSON.
 #[derive(Debug)]
-struct Raised {
-    name: ErrorName,
-    cause: Cause,
+pub struct Raised {
+    /// `errorType` of the answer.
+    pub name: ErrorName,
+    /// `errorMessage` of the answer, as JSON.
+    pub cause: Cause,
 }
 
 impl From<Raised> for Diagnostic {

@@ -66,7 +66,10 @@ impl Begin {
             return Ok(());
         }
         let pk = partition_key(&task.object.bucket, &task.object.key);
-        let noted = self.catalog.uploads_of(&pk).await?;
+        // What this version's own point has noted was looked at above, unless it was noted by the
+        // very try whose answer was lost: nobody else goes on with it.
+        let own = sort_key(&task.target.name, &task.object);
+        let noted = self.catalog.uploads_of_others(&pk, &own).await?;
         for stray in strays(&listed, &noted, task.object.event_at) {
             warn!(upload = %stray.id, "aborting an upload that an earlier try began and never noted");
             multipart::abort(&ready.destination, &task.target, &stray.id)

@@ -3,12 +3,9 @@
 //! Safe to run twice or beside itself: a repeated run looks for the finished copy first, then for
 //! the upload that was noted, and aborts those that were begun but never noted.
 
-mod begin;
-
 use backup_aws::catalog::Catalog;
 use backup_aws::{Clients, Error, Settings, serve};
-
-use crate::begin::Begin;
+use begin_multipart::begin::Begin;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

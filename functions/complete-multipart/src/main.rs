@@ -3,9 +3,8 @@
 //! Safe to run twice or beside itself: an upload is completed once, and a run that finds it gone
 //! looks for the copy by its marker and adopts it.
 
-mod complete;
-
 use backup_aws::{Clients, Error, serve};
+use complete_multipart::complete;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -3,9 +3,8 @@
 //! Safe to run twice or beside itself: parts that the upload holds are skipped, and a part that is
 //! copied twice is there once. Every part is pinned to the version and guarded by the ETag.
 
-mod parts;
-
 use backup_aws::{Clients, Error, serve_until};
+use copy_parts::parts;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -3,9 +3,8 @@
 //! Safe to run twice or beside itself: the request is pinned to the version and guarded by the
 //! ETag, and a repeated copy looks for its own marker first and adopts what it finds.
 
-mod copy;
-
 use backup_aws::{Clients, Error, serve};
+use copy::copy;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -90,7 +90,7 @@ pub struct RecoveryPoint {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bad: Vec<String>,
     /// A write to the backup may have been cut off: once this moment has passed it can no longer
-    /// land, and the sweep settles the order of the key.
+    /// land, and the order of the key is to be settled once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed_after: Option<Timestamp>,
     /// Full-object checksums that the source has (`SHA256`), base64.

@@ -1,6 +1,7 @@
 //! The events that start an execution: S3 events as EventBridge delivers them, and our own redrive.
 
 mod deleted;
+mod tagged;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::limits::KEY_BYTES_MAX;
 use crate::sequencer;
 
 pub use deleted::{DeletedEvent, Deletion, S3Event, parse_any, parse_deleted};
+pub use tagged::{TaggedEvent, parse_tagged};
 
 /// A readable "Object Created" event of a watched bucket.
 ///
@@ -56,7 +58,7 @@ pub struct Redrive {
     /// Only the order of the key's versions is to be settled; nothing is copied for its own sake.
     #[serde(default)]
     pub settle: bool,
-    /// `owedAfter` of the point as the sweep saw it: cleared once the order is settled, unless it
+    /// `owedAfter` of the point as it was seen before: cleared once the order is settled, unless it
     /// has changed by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed_after: Option<Timestamp>,
@@ -144,6 +146,18 @@ fn expect_kind(input: &Value, wanted: &'static str) -> Result<(), EventError> {
 
 /// Bucket, key and sequencer.
 fn place(input: &Value, watched: &[String]) -> Result<(String, String, String), EventError> {
+    let (bucket, key) = bucket_and_key(input, watched)?;
+    let sequencer = text(input, "detail.object.sequencer")?;
+    if !sequencer::is_valid(&sequencer) {
+        return Err(field(
+            "detail.object.sequencer",
+            format!("{sequencer:?} is not hexadecimal"),
+        ));
+    }
+    Ok((bucket, key, sequencer))
+}
+
+fn bucket_and_key(input: &Value, watched: &[String]) -> Result<(String, String), EventError> {
     let bucket = text(input, "detail.bucket.name")?;
     if !watched.contains(&bucket) {
         return Err(EventError::ForeignBucket {
@@ -158,14 +172,7 @@ fn place(input: &Value, watched: &[String]) -> Result<(String, String, String), 
             format!("{} bytes, a key holds {KEY_BYTES_MAX}", key.len()),
         ));
     }
-    let sequencer = text(input, "detail.object.sequencer")?;
-    if !sequencer::is_valid(&sequencer) {
-        return Err(field(
-            "detail.object.sequencer",
-            format!("{sequencer:?} is not hexadecimal"),
-        ));
-    }
-    Ok((bucket, key, sequencer))
+    Ok((bucket, key))
 }
 
 /// What can be told of the object of an event that may be damaged.

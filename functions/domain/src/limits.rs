@@ -52,6 +52,54 @@ pub const CAUSE_MESSAGE_BYTES_MAX: usize = 1024;
 
 // A message that tells of all destinations has room for the name of each and of its error.
 const _: () = assert!(CAUSE_MESSAGE_BYTES_MAX / RULE_DESTINATIONS_MAX > NAME_BYTES_MAX + 32);
+/// A storage class that bills more than an object's own bytes and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BilledClass {
+    /// Its name.
+    pub class: &'static str,
+    /// Objects below this size cost more than their bytes.
+    pub bytes_min: u64,
+    /// Days that every object is billed for at least.
+    pub days_min: u32,
+    /// How small objects are billed.
+    pub charge: &'static str,
+}
+
+/// Minimum sizes and times by class (Amazon S3 User Guide, "Understanding and managing Amazon S3
+/// storage classes"). The archives bill 32 KB of index and 8 KB of metadata beside each object.
+pub const BILLED_CLASSES: &[BilledClass] = &[
+    BilledClass {
+        class: "STANDARD_IA",
+        bytes_min: 128 * KIB,
+        days_min: 30,
+        charge: "each is billed as 128 KB",
+    },
+    BilledClass {
+        class: "ONEZONE_IA",
+        bytes_min: 128 * KIB,
+        days_min: 30,
+        charge: "each is billed as 128 KB",
+    },
+    BilledClass {
+        class: "GLACIER_IR",
+        bytes_min: 128 * KIB,
+        days_min: 90,
+        charge: "each is billed as 128 KB",
+    },
+    BilledClass {
+        class: "GLACIER",
+        bytes_min: 40 * KIB,
+        days_min: 90,
+        charge: "each is billed with 40 KB beside it",
+    },
+    BilledClass {
+        class: "DEEP_ARCHIVE",
+        bytes_min: 40 * KIB,
+        days_min: 180,
+        charge: "each is billed with 40 KB beside it",
+    },
+];
+
 const _: () = assert!(SSM_STANDARD_BYTES_MAX < SSM_ADVANCED_BYTES_MAX);
 const _: () = assert!(SSM_ADVANCED_BYTES_MAX < STATE_PAYLOAD_BYTES_MAX);
 const _: () = assert!(OBJECT_BYTES_MAX / PART_BYTES_MAX == PARTS_MAX);

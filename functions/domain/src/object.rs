@@ -102,17 +102,15 @@ impl SourceObject {
     }
 
     /// What tells this version from the others of its key, in catalog keys:
-    /// the version id, `null#<etag>#<last-modified>` where there is none, or
+    /// the version id, `null#<etag>#<sequencer>` where there is none (the event alone tells it, so that
+    /// every execution of it finds the same point), or
     /// `deleted#<deletion key>`, which is like none of them, since version ids hold no `#`.
     pub fn version_key(&self) -> String {
         if let Some(deletion) = &self.deletion {
             return format!("deleted#{deletion}");
         }
         self.pinned_version().map_or_else(
-            || {
-                let modified = self.last_modified.unwrap_or(self.event_at);
-                format!("{NULL_VERSION}#{}#{modified}", self.etag)
-            },
+            || format!("{NULL_VERSION}#{}#{}", self.etag, self.sequencer),
             str::to_owned,
         )
     }

@@ -242,7 +242,7 @@ pub fn must_settle(status: Status, may_have_copied: bool) -> bool {
 }
 
 /// When a write to the backup may be taken for ended, landed or not: the moment from which the
-/// sweep settles the key once more.
+/// key is to be settled once more.
 ///
 /// `sent` is when the write was sent, or the latest moment it can have been. Every promotion and
 /// every delete marker notes it in the catalog *before* it is sent, and every copy whose earlier

@@ -1,6 +1,7 @@
 //! The policy: which objects are backed up, where to, and how.
 
 mod check;
+mod remarks;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use check::{PolicyError, parse};
+pub use remarks::remarks;
 pub use rule::{Choice, Facts, Known};
 
 /// The whole document. Unknown fields are refused at every level.

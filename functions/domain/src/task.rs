@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::evidence::{Evidence, Facts};
+use crate::limits::{COPY_OBJECT_BYTES_MAX, MIB};
 use crate::multipart::{ReadRange, Upload};
 use crate::object::SourceObject;
 use crate::policy::{Annotations, Archived, Deletes, Destination, NotifyLevel};
@@ -62,6 +63,24 @@ pub struct Decision {
     pub targets: Vec<Target>,
 }
 
+impl Action {
+    /// How an object of this size is copied, with parts from `multipart_mib` MiB on.
+    ///
+    /// ```
+    /// use backup_domain::task::Action;
+    /// assert_eq!(Action::for_size((1 << 30) - 1, 1024), Action::Small);
+    /// assert_eq!(Action::for_size(1 << 30, 1024), Action::Large);
+    /// ```
+    pub const fn for_size(bytes: u64, multipart_mib: u64) -> Self {
+        // What one CopyObject cannot take goes in parts whatever the setting.
+        if bytes < multipart_mib.saturating_mul(MIB) && bytes <= COPY_OBJECT_BYTES_MAX {
+            Self::Small
+        } else {
+            Self::Large
+        }
+    }
+}
+
 /// What Plan does with a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -113,13 +132,16 @@ pub struct Target {
 }
 
 /// A target whose order alone is to be settled: a duplicate of something stored, a deletion, or what
-/// the sweep found.
+/// is owed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettleOnly {
     /// `owedAfter` of the point as it was seen before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed_after: Option<Timestamp>,
+    /// The copies follow the source's tags; their order is left as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tags: bool,
 }
 
 /// Input of Copy and of BeginMultipart.
@@ -370,3 +392,6 @@ pub struct Outcome {
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+
+#[cfg(test)]
+mod tests;

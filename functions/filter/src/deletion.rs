@@ -9,7 +9,6 @@ use backup_domain::catalog::{Status, partition_key};
 use backup_domain::event::DeletedEvent;
 use backup_domain::policy::{NotifyLevel, Rule};
 use backup_domain::task::{Decision, Execution, SettleOnly};
-use jiff::Timestamp;
 
 use crate::filter::{Filter, nothing, wanted};
 use crate::lease::Claimant;
@@ -60,7 +59,7 @@ impl Filter {
                 done.extend(duplicates);
                 continue;
             }
-            let point = self.new_point(&claimant, &target, Status::Deleted, Timestamp::now());
+            let point = self.new_point(&claimant, &target, Status::Deleted, self.clients.now());
             done.push(match self.catalog.create(&point).await? {
                 Written::Yes => format!("{name}: deletion recorded, the backup is kept as it is"),
                 Written::Refused(_) => format!("{name}: deletion recorded already"),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use backup_aws::catalog::Catalog;
 use backup_aws::policy_store::PolicyStore;
+use backup_aws::prepare::source_version;
 use backup_aws::s3::{head, versions};
 use backup_aws::{ApiError, Clients, Failure, StepFunctions};
 use backup_domain::event::{Redrive, S3Event, parse_any};
-use backup_domain::limits::MIB;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule};
 use backup_domain::task::{Action, Decision, Execution, FilterTask, SettleOnly, Target};
 use backup_domain::{Policy, SourceEvent, SourceObject};
@@ -31,6 +31,7 @@ impl Filter {
         match parse_any(&task.event, self.policy.sources())? {
             S3Event::Created(event) => self.created(&event, &task.execution).await,
             S3Event::Deleted(event) => self.deleted(&event, &task.execution).await,
+            S3Event::Tagged(event) => self.tagged(&event, &task.execution).await,
         }
     }
 
@@ -79,6 +80,7 @@ impl Filter {
             if let Some(redrive) = claimant.redrive.filter(|redrive| redrive.settle) {
                 target.settle_only = Some(SettleOnly {
                     owed_after: redrive.owed_after,
+                    tags: false,
                 });
                 targets.push(target);
                 continue;
@@ -103,10 +105,9 @@ impl Filter {
             return nothing("duplicate", reason, rule.notify);
         }
         let copies = targets.iter().any(|target| target.settle_only.is_none());
-        let large = object.size >= self.multipart_mib.saturating_mul(MIB);
         Decision {
-            action: if copies && large {
-                Action::Large
+            action: if copies {
+                Action::for_size(object.size, self.multipart_mib)
             } else {
                 Action::Small
             },
@@ -180,11 +181,32 @@ impl Filter {
         } else {
             BTreeMap::default()
         };
-        Ok(Known {
-            storage_class: found.headed.facts.storage_class,
-            content_type: found.headed.headers.content_type.unwrap_or_default(),
-            tags,
-        })
+        Ok(known(&found, tags))
+    }
+
+    /// A version with all that a rule can look at; `None` where it is gone.
+    pub async fn head_as_it_is(
+        &self,
+        object: &SourceObject,
+    ) -> Result<Option<(head::Head, Known)>, Failure> {
+        let s3 = self.clients.s3(&object.region);
+        let version = source_version(object);
+        let at_source = |api: ApiError| api.at_source(&object.bucket);
+        let head::Found::Object(found) = head::head(&s3, version).await.map_err(at_source)? else {
+            return Ok(None);
+        };
+        let tags = head::tags(&s3, version).await.map_err(at_source)?;
+        let known = known(&found, tags);
+        Ok(Some((*found, known)))
+    }
+}
+
+fn known(head: &head::Head, tags: BTreeMap<String, String>) -> Known {
+    let headed = &head.headed;
+    Known {
+        storage_class: headed.facts.storage_class.clone(),
+        content_type: headed.headers.content_type.clone().unwrap_or_default(),
+        tags,
     }
 }
 

@@ -37,7 +37,7 @@ impl Filter {
         claimant: &Claimant<'_>,
         mut target: Target,
     ) -> Result<Result<Target, Duplicate>, Failure> {
-        let now = Timestamp::now();
+        let now = self.clients.now();
         let mut point = self.new_point(claimant, &target, Status::Copying, now);
         let redriven = claimant
             .redrive
@@ -52,10 +52,15 @@ impl Filter {
             };
             match claim(&held, &point.owner, redriven, now) {
                 Claim::Done(status) => {
+                    // What can still land is not taken back before its time.
+                    let due = old.owed_after.filter(|after| *after <= now);
                     if must_settle(status, false)
-                        && !self.is_settled(claimant, &target, &old).await?
+                        && (due.is_some() || !self.is_settled(claimant, &target, &old).await?)
                     {
-                        target.settle_only = Some(SettleOnly::default());
+                        target.settle_only = Some(SettleOnly {
+                            owed_after: due,
+                            tags: false,
+                        });
                         return Ok(Ok(target));
                     }
                     return Ok(Err(format!("{}: {} already", target.name, status.as_str())));

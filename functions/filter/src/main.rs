@@ -3,18 +3,12 @@
 //! Safe to run twice or beside itself: a lease is taken by a conditional write, and its owner may
 //! take it again.
 
-mod deletion;
-mod filter;
-mod lease;
-mod target;
-
 use std::time::Duration;
 
 use backup_aws::catalog::Catalog;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::{Clients, Error, Settings, serve};
-
-use crate::filter::Filter;
+use filter::filter::Filter;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

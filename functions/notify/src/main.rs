@@ -2,11 +2,8 @@
 //!
 //! A repeated run may send a second message; nothing else comes of it.
 
-mod notify;
-
 use backup_aws::{Clients, Error, Settings, serve};
-
-use crate::notify::Notify;
+use notify::notify::Notify;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -2,9 +2,8 @@
 //!
 //! Safe to run twice or beside itself: it only reads, and goes on from what it was handed.
 
-mod range;
-
 use backup_aws::{Clients, Error, serve_until};
+use read_range::range;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! What ReadRange does with one range.
 
-use backup_aws::prepare::{at_destination, source_version, unavailable};
-use backup_aws::s3::head::Version;
+use backup_aws::prepare::{at_destination, copy_version, source_version, unavailable};
 use backup_aws::s3::read::{Progress, read_on};
 use backup_aws::{Clients, Deadline, ErrorName, Failure};
 use backup_domain::multipart::{ReadRange, ReadRangeTask, Side};
@@ -24,12 +23,7 @@ pub async fn read(
         }
         Side::Copy => {
             let s3 = clients.s3(&target.destination.region);
-            let version = Version {
-                bucket: &target.destination.bucket,
-                key: &target.key,
-                version_id: task.copied.version_id.as_deref(),
-                owner: target.destination.account.as_deref(),
-            };
+            let version = copy_version(target, task.copied.version_id.as_deref());
             read_on(&s3, version, etag, range, from, deadline)
                 .await
                 .map_err(|api| at_destination(&api, target))

@@ -2,10 +2,9 @@
 //!
 //! Safe to run twice or beside itself: it only ends a lease that this execution holds.
 
-mod failure;
-
 use backup_aws::catalog::Catalog;
 use backup_aws::{Clients, Error, Settings, serve};
+use record_failure::failure;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -4,12 +4,9 @@
 //! Safe to run twice or beside itself: nothing overwrites `stored`, a point that this execution
 //! stored already is taken as it is, and settling reads before each act.
 
-mod record;
-
 use backup_aws::catalog::Catalog;
 use backup_aws::{Clients, Error, Settings, serve_until};
-
-use crate::record::Record;
+use record::record::Record;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -26,10 +26,7 @@ impl Record {
         mut task: RecordTask,
         deadline: Deadline,
     ) -> Result<Outcome, Failure> {
-        if task.object.pinned_version().is_some() {
-            // Without a version id it is part of the point's key, and stays as it was.
-            task.object.last_modified = task.object.last_modified.or(task.copied.modified);
-        }
+        task.object.last_modified = task.object.last_modified.or(task.copied.modified);
         if let Some(settle) = task.target.settle_only {
             return self.settle_only(&task, settle, deadline).await;
         }
@@ -68,13 +65,16 @@ impl Record {
         settle.until_done(deadline).await
     }
 
-    /// A duplicate, a deletion, or what the sweep found: nothing was copied.
+    /// A duplicate, a deletion, or what is owed: nothing was copied.
     async fn settle_only(
         &self,
         task: &RecordTask,
         settle: SettleOnly,
         deadline: Deadline,
     ) -> Result<Outcome, Failure> {
+        if settle.tags {
+            return self.follow_tags(task).await;
+        }
         self.settling(task).until_done(deadline).await?;
         let point = point_of(task, Timestamp::now());
         if let Some(seen) = settle.owed_after {
@@ -84,6 +84,15 @@ impl Record {
             self.catalog.end(&point).await?;
         }
         Ok(outcome_of(task, "settled"))
+    }
+
+    async fn follow_tags(&self, task: &RecordTask) -> Result<Outcome, Failure> {
+        let pk = partition_key(&task.object.bucket, &task.object.key);
+        let sk = sort_key(&task.target.name, &task.object);
+        if let Some(point) = self.catalog.get(&pk, &sk).await? {
+            self.settling(task).place.follow_tags(&point).await?;
+        }
+        Ok(outcome_of(task, "followed"))
     }
 
     fn settling<'a>(&'a self, task: &'a RecordTask) -> Settle<'a> {

@@ -2,9 +2,8 @@
 //!
 //! Safe to run twice or beside itself: it only reads, and tagging a bad version twice is once.
 
-mod verify;
-
 use backup_aws::{Clients, Error, serve_until};
+use verify::verify;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! What Verify does with one copy.
 
-use backup_aws::prepare::{at_destination, source_version};
+use backup_aws::prepare::{at_destination, copy_version, source_version};
 use backup_aws::s3::head::{Found, Version, head};
 use backup_aws::s3::{copy, read};
 use backup_aws::{Clients, Deadline, ErrorName, Failure, S3};
@@ -21,12 +21,7 @@ pub async fn verify(
     };
     let destination = &task.target.destination;
     let s3 = clients.s3(&destination.region);
-    let version = Version {
-        bucket: &destination.bucket,
-        key: &task.target.key,
-        version_id: Some(version_id),
-        owner: destination.account.as_deref(),
-    };
+    let version = copy_version(&task.target, Some(version_id));
     let Found::Object(found) = head(&s3, version)
         .await
         .map_err(|api| at_destination(&api, &task.target))?
@@ -135,7 +130,7 @@ async fn read(
 /// A copy that differs counts as none: it is tagged, never deleted.
 async fn refuse(s3: &S3, task: &VerifyTask, version_id: &str, mismatch: Mismatch) -> Failure {
     let bucket = &task.target.destination.bucket;
-    if let Err(api) = copy::tag_bad(s3, bucket, &task.target.key, version_id).await {
+    if let Err(api) = copy::tag_bad(s3, copy_version(&task.target, Some(version_id))).await {
         // The failure below stands either way; the tag only spares the next reader a comparison.
         error!(problem = %api.message, "the bad version could not be tagged");
     }

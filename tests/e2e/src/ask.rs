@@ -120,6 +120,31 @@ impl World {
             .collect()
     }
 
+    /// Gives the latest version of a key these tags, and no others.
+    pub fn put_tags(&self, bucket: &str, key: &str, tags: &[(&str, &str)]) {
+        let set = tags.iter().fold(String::new(), |set, (name, value)| {
+            format!("{set}<Tag><Key>{name}</Key><Value>{value}</Value></Tag>")
+        });
+        let url = format!("{}/{bucket}/{key}?tagging", self.objects.endpoint());
+        ureq::put(url)
+            .send(format!("<Tagging><TagSet>{set}</TagSet></Tagging>"))
+            .expect("it is tagged");
+    }
+
+    /// The tags of the latest version of a key.
+    pub fn tags(&self, bucket: &str, key: &str) -> BTreeMap<String, String> {
+        let url = format!("{}/{bucket}/{key}?tagging", self.objects.endpoint());
+        let mut answer = ureq::get(url).call().expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        let tags = text.split("<Tag>").skip(1);
+        tags.filter_map(|tag| {
+            let name = tag.split("<Key>").nth(1)?.split('<').next()?;
+            let value = tag.split("<Value>").nth(1)?.split('<').next()?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+    }
+
     /// Puts an annotation on the latest version at the source.
     pub fn annotate(&self, key: &str, name: &str, text: &str) {
         let url = format!(

@@ -200,6 +200,7 @@ fn s3(call: &Call) -> Vec<Permission> {
         "ListObjectsV2" => vec![one("s3:ListBucket".to_owned(), &bucket)],
         "ListMultipartUploads" => vec![one("s3:ListBucketMultipartUploads".to_owned(), &bucket)],
         "ListParts" => vec![one("s3:ListMultipartUploadParts".to_owned(), &on)],
+        "DeleteObject" => vec![one(format!("s3:DeleteObject{own}"), &on)],
         "AbortMultipartUpload" => vec![one("s3:AbortMultipartUpload".to_owned(), &on)],
         "CreateMultipartUpload" | "CompleteMultipartUpload" => {
             vec![one("s3:PutObject".to_owned(), &on)]

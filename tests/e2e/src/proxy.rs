@@ -21,8 +21,18 @@ pub enum Fault {
     Truncate,
     /// This text of the answer's body is another one.
     Replace(&'static str, &'static str),
+    /// This text of the request is another one of the same length.
+    ReplaceAsked(&'static str, &'static str),
     /// The call is held so many milliseconds before it is passed on.
     HoldMs(u64),
+    /// The call is held so many milliseconds, then the connection ends; nothing is done.
+    StallMs(u64),
+}
+
+impl Fault {
+    const fn lets_answers_through(self) -> bool {
+        matches!(self, Self::HoldMs(_) | Self::ReplaceAsked(..))
+    }
 }
 
 /// One call as the proxy saw it.
@@ -32,6 +42,8 @@ pub struct Call {
     pub operation: String,
     /// Request line, headers and body, as text.
     pub request: String,
+    /// Status that the service answered with; `None` where it was not asked, or has not answered yet.
+    pub answered: Option<u16>,
 }
 
 impl Call {
@@ -61,7 +73,7 @@ impl Call {
 
 struct Plan {
     operation: &'static str,
-    needle: String,
+    needles: Vec<String>,
     fault: Fault,
     times: u32,
 }
@@ -137,9 +149,14 @@ impl Proxy {
 
     /// Fails the next `times` calls of an operation whose request contains `needle`.
     pub fn fail(&self, operation: &'static str, needle: &str, fault: Fault, times: u32) {
+        self.fail_all_of(operation, &[needle], fault, times);
+    }
+
+    /// The same where the request contains all of `needles`.
+    pub fn fail_all_of(&self, operation: &'static str, needles: &[&str], fault: Fault, times: u32) {
         let plan = Plan {
             operation,
-            needle: needle.to_owned(),
+            needles: needles.iter().map(|needle| (*needle).to_owned()).collect(),
             fault,
             times,
         };
@@ -160,30 +177,49 @@ impl Proxy {
     }
 
     fn serve(&self, mut client: TcpStream) -> std::io::Result<()> {
-        let request = read_request(&mut client)?;
+        let mut request = read_request(&mut client)?;
         let text = String::from_utf8_lossy(&request).into_owned();
         let operation = operation(&text);
         let fault = self.fault(&operation, &text);
-        self.calls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Call {
+        let number = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            calls.push(Call {
                 operation,
                 request: text.clone(),
+                answered: None,
             });
+            calls.len() - 1
+        };
         match fault {
             Some(Fault::Status(status)) => return answer(&mut client, status, ""),
             Some(Fault::Error(status, code)) => {
                 let body = format!("<Error><Code>{code}</Code><Message>planned</Message></Error>");
                 return answer(&mut client, status, &body);
             }
+            Some(Fault::ReplaceAsked(from, to)) => {
+                // What is asked for here has no body.
+                request = text.replace(from, to).into_bytes();
+            }
             Some(Fault::HoldMs(ms)) => std::thread::sleep(Duration::from_millis(ms)),
+            Some(Fault::StallMs(ms)) => {
+                std::thread::sleep(Duration::from_millis(ms));
+                return Ok(());
+            }
             _ => {}
         }
         let mut server = TcpStream::connect(self.upstream_of(&text)?)?;
         server.write_all(&request)?;
+        if fault.is_none_or(Fault::lets_answers_through) {
+            // Large bodies pass by without being held here.
+            let mut start = vec![0; 16 * 1024];
+            let read = server.read(&mut start)?;
+            self.note(number, &start[..read]);
+            client.write_all(&start[..read])?;
+            return std::io::copy(&mut server, &mut client).map(drop);
+        }
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
+        self.note(number, &answer);
         match fault {
             Some(Fault::LoseAnswer) => return Ok(()),
             Some(Fault::FlipLastByte) => {
@@ -198,10 +234,20 @@ impl Proxy {
         client.write_all(&answer)
     }
 
+    /// Notes the status of an answer by its first line, `HTTP/1.1 200 OK`.
+    fn note(&self, number: usize, answer: &[u8]) {
+        let line = String::from_utf8_lossy(&answer[..answer.len().min(32)]).into_owned();
+        let status = line.split(' ').nth(1).and_then(|it| it.parse().ok());
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls[number].answered = status;
+    }
+
     fn fault(&self, operation: &str, text: &str) -> Option<Fault> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = plans.iter_mut().find(|plan| {
-            plan.times > 0 && plan.operation == operation && text.contains(&plan.needle)
+            plan.times > 0
+                && plan.operation == operation
+                && plan.needles.iter().all(|needle| text.contains(needle))
         })?;
         plan.times -= 1;
         Some(plan.fault)
@@ -293,11 +339,12 @@ fn operation(text: &str) -> String {
         "POST" if line.contains("uploadId=") => "CompleteMultipartUpload",
         "POST" if line.contains("?uploads") || line.contains("&uploads") => "CreateMultipartUpload",
         "DELETE" if line.contains("uploadId=") => "AbortMultipartUpload",
+        "DELETE" => "DeleteObject",
         "GET" if line.contains("uploadId=") => "ListParts",
         "GET" if line.contains("?uploads") || line.contains("&uploads") => "ListMultipartUploads",
         "PUT" if tagging => "PutObjectTagging",
         "GET" if tagging => "GetObjectTagging",
-        "GET" if line.contains("versions") => "ListObjectVersions",
+        "GET" if line.contains("?versions") || line.contains("&versions") => "ListObjectVersions",
         "GET" => "GetObject",
         "HEAD" => "HeadObject",
         other => other,

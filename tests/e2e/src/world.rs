@@ -66,11 +66,15 @@ impl World {
     pub fn on_seaweed() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
-            Self::start_on_seaweed().expect("both servers start and the template deploys")
+            Self::start_on_seaweed("weed-source", &[])
+                .expect("both servers start and the template deploys")
         })
     }
 
-    fn start_on_seaweed() -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn start_on_seaweed(
+        source: &str,
+        more: &[(&str, &str)],
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let seaweed = Seaweed::start(&Toolchain::ensure(&Silent)?, &Silent)?;
         let objects = seaweed.cloud();
         for bucket in ["weed-source", "weed-versions", "weed-backup"] {
@@ -80,10 +84,11 @@ impl World {
         objects.enable_versioning("weed-versions")?;
         let proxy = Proxy::start()?;
         proxy.forward_buckets("weed-", seaweed.endpoint());
-        let parameters = [
-            ("SourceBucketName", "weed-source"),
+        let buckets = [
+            ("SourceBucketName", source),
             ("BackupBucketName", "weed-backup"),
         ];
+        let parameters = [&buckets, more].concat();
         Self::start_with_parts(proxy, &parameters, Some((seaweed, objects)))
     }
 
@@ -103,8 +108,10 @@ impl World {
         };
         let stack = Stack::start(options)?;
         proxy.forward_to(stack.endpoint());
-        let mut all = vec![("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")];
-        all.extend(parameters);
+        // The last of a name counts.
+        let mut all = BTreeMap::from([("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")]);
+        all.extend(parameters.iter().copied());
+        let all: Vec<_> = all.into_iter().collect();
         let outputs = stack.deploy(&all)?;
         let cloud = stack.cloud();
         let (seaweed, objects) = match seaweed {
@@ -149,53 +156,6 @@ impl World {
     /// Bucket of the destination `primary`.
     pub fn backup(&self) -> &str {
         &self.outputs["BackupBucket"]
-    }
-
-    /// The policy of all tests: what a key begins with decides.
-    pub fn usual_policy(&self) -> String {
-        let rule = |name: &str, destinations: &[&str], more: Value| {
-            let mut rule = json!({"name": name, "match": {"keys": {"include": [format!("{name}/**")]}}, "destinations": destinations});
-            if let (Some(rule), Some(more)) = (rule.as_object_mut(), more.as_object()) {
-                rule.extend(more.clone());
-            }
-            rule
-        };
-        json!({
-            "version": 1,
-            "destinations": {
-                "primary": {"bucket": self.backup(), "region": self.outputs["BackupRegion"]},
-                "second": {"bucket": self.backup(), "region": self.outputs["BackupRegion"], "prefix": "second/"},
-                "nowhere": {"bucket": "no-such-bucket-at-all", "region": self.outputs["BackupRegion"]},
-            },
-            "rules": [
-                rule("skip", &[], json!({})),
-                rule("read", &["primary"], json!({"verify": "read"})),
-                rule("mirror", &["primary"], json!({"deletes": "mirror"})),
-                rule("annotated", &["primary"], json!({"annotations": "carry"})),
-                rule("told", &["primary"], json!({"notify": "all"})),
-                rule("two", &["primary", "second"], json!({})),
-                rule("half", &["nowhere", "primary"], json!({})),
-                {"name": "tagged", "match": {"keys": {"include": ["tagged/**"]}, "tags": {"keep": "yes"}}, "destinations": ["primary"]},
-                {"name": "everything", "destinations": ["primary"]},
-            ],
-        })
-        .to_string()
-    }
-
-    /// Puts a policy in force.
-    pub fn put_policy(&self, document: &str) {
-        let input = json!({"Name": self.outputs["PolicyParameter"], "Value": document, "Type": "String", "Overwrite": true});
-        self.cloud
-            .json(Service::Ssm, "PutParameter", &input)
-            .expect("the policy is written");
-    }
-
-    /// Takes the policy away.
-    pub fn delete_policy(&self) {
-        let input = json!({"Name": self.outputs["PolicyParameter"]});
-        self.cloud
-            .json(Service::Ssm, "DeleteParameter", &input)
-            .expect("the policy is gone");
     }
 
     /// Uploads an object and waits for its execution to end.
@@ -333,7 +293,7 @@ impl World {
             .map(str::to_owned)
     }
 
-    fn ended(&self, find: impl Fn() -> Option<String>) -> Ended {
+    pub(crate) fn ended(&self, find: impl Fn() -> Option<String>) -> Ended {
         let arn = wait("the execution starts", || {
             find().ok_or_else(|| "none is there".to_owned())
         });

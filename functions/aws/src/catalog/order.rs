@@ -174,7 +174,7 @@ impl Catalog {
         self.sent(request).await.map(drop)
     }
 
-    /// Marks what `owner` has stored as `unsettled`, due to be settled by the sweep. Says whether it
+    /// Marks what `owner` has stored as `unsettled`, due to be settled once more. Says whether it
     /// was there.
     ///
     /// # Errors

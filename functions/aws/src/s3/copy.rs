@@ -1,5 +1,6 @@
 //! CopyObject: one server-side copy of one version.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -173,15 +174,14 @@ pub(super) fn retain_until(lock: &ObjectLock, now: Timestamp) -> DateTime {
 /// The answer of S3.
 pub async fn tag_bad(
     client: &aws_sdk_s3::Client,
-    bucket: &str,
-    key: &str,
-    version_id: &str,
+    version: super::head::Version<'_>,
 ) -> Result<(), ApiError> {
     let tags = client
         .get_object_tagging()
-        .bucket(bucket)
-        .key(key)
-        .version_id(version_id)
+        .bucket(version.bucket)
+        .key(version.key)
+        .set_version_id(version.version_id.map(str::to_owned))
+        .set_expected_bucket_owner(version.owner.map(str::to_owned))
         .send()
         .await;
     let mut tags = tags
@@ -190,17 +190,38 @@ pub async fn tag_bad(
     tags.retain(|tag| tag.key() != BAD.0);
     // Ten tags are the most an object takes (Amazon S3 User Guide, "Object tagging").
     tags.truncate(9);
-    tags.extend(Tag::builder().key(BAD.0).value(BAD.1).build().ok());
-    let Ok(tagging) = Tagging::builder().set_tag_set(Some(tags)).build() else {
-        return Ok(());
-    };
-    let put = client
+    let mut tags: BTreeMap<_, _> = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+    tags.insert(BAD.0.to_owned(), BAD.1.to_owned());
+    put_tags(client, version, &tags).await
+}
+
+/// Gives a version exactly these tags.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn put_tags(
+    client: &aws_sdk_s3::Client,
+    version: super::head::Version<'_>,
+    tags: &BTreeMap<String, String>,
+) -> Result<(), ApiError> {
+    let mut set = Vec::new();
+    for (key, value) in tags {
+        set.extend(Tag::builder().key(key).value(value).build().ok());
+    }
+    let tagging = Tagging::builder().set_tag_set(Some(set)).build();
+    let tagging = tagging.map_err(|problem| ApiError {
+        operation: "PutObjectTagging",
+        message: problem.to_string(),
+        ..ApiError::default()
+    })?;
+    client
         .put_object_tagging()
-        .bucket(bucket)
-        .key(key)
-        .version_id(version_id)
-        .tagging(tagging);
-    put.send()
+        .bucket(version.bucket)
+        .key(version.key)
+        .set_version_id(version.version_id.map(str::to_owned))
+        .set_expected_bucket_owner(version.owner.map(str::to_owned))
+        .tagging(tagging)
+        .send()
         .await
         .map(drop)
         .map_err(|error| ApiError::of("PutObjectTagging", &error))

@@ -10,6 +10,7 @@ use backup_domain::multipart::{
 };
 use backup_domain::order::{From, owed_after};
 use backup_domain::parts::plan_parts;
+use backup_domain::policy::Annotations;
 use backup_domain::task::CopyTask;
 use jiff::Timestamp;
 use tracing::{info, warn};
@@ -17,8 +18,10 @@ use tracing::{info, warn};
 use super::Settle;
 use crate::catalog::Owed;
 use crate::prepare::{
-    at_destination, name_refusal, source_changed, source_version, unavailable, versioned,
+    at_destination, copy_version, name_refusal, source_changed, source_version, unavailable,
+    versioned,
 };
+use crate::s3::annotations::{Uncarried, carry};
 use crate::s3::head::{self, Found};
 use crate::s3::multipart::{self, NewUpload};
 use crate::s3::{copy, parts, read};
@@ -60,6 +63,7 @@ impl Settle<'_> {
                 return Err(name_refusal(&original.s3, object, self.place.target, &api).await);
             }
         };
+        self.annotate(&original, &version_id).await?;
         let good = self
             .is_good(point, &original, &version_id, deadline)
             .await?;
@@ -159,7 +163,14 @@ impl Settle<'_> {
             .map_err(|api| at_destination(&api, target))?;
         check_parts(&upload, &listed)?;
         let checksum = expected_checksum(&upload, facts, &listed);
-        Ok(multipart::complete(&s3, target, &upload, listed, checksum).await)
+        let made = multipart::complete(&s3, target, &upload, listed, checksum).await;
+        if made.as_ref().is_err_and(|api| api.code == "BadDigest") {
+            // Its parts are not to be trusted: the next try must not go on with them.
+            multipart::abort(&s3, target, &upload.id)
+                .await
+                .map_err(|api| at_destination(&api, target))?;
+        }
+        Ok(made)
     }
 
     async fn new_upload(
@@ -195,6 +206,21 @@ impl Settle<'_> {
         Ok(upload)
     }
 
+    /// CopyObject carries annotations by itself, parts do not.
+    async fn annotate(&self, original: &Original, version_id: &str) -> Result<(), Failure> {
+        let in_parts = original.headed.facts.size >= self.multipart_bytes;
+        if !in_parts || self.place.target.annotations != Annotations::Carry {
+            return Ok(());
+        }
+        let version = source_version(&original.task.object);
+        let s3 = self.place.destination();
+        match carry(&original.s3, version, &s3, self.place.target, version_id).await {
+            Ok(_) => Ok(()),
+            Err(Uncarried::Source(api)) => Err(api.at_source(&original.task.object.bucket)),
+            Err(Uncarried::Copy(api)) => Err(at_destination(&api, self.place.target)),
+        }
+    }
+
     /// Whether a promotion has the content that was proven when the version was stored.
     async fn is_good(
         &self,
@@ -204,12 +230,7 @@ impl Settle<'_> {
         deadline: Deadline,
     ) -> Result<bool, Failure> {
         let s3 = self.place.destination();
-        let version = head::Version {
-            bucket: &self.place.target.destination.bucket,
-            key: &self.place.target.key,
-            version_id: Some(version_id),
-            owner: self.place.target.destination.account.as_deref(),
-        };
+        let version = copy_version(self.place.target, Some(version_id));
         let found = head::head(&s3, version)
             .await
             .map_err(|api| at_destination(&api, self.place.target))?;
@@ -243,15 +264,10 @@ impl Settle<'_> {
 
     async fn refuse(&self, version_id: &str, why: &str) -> Result<bool, Failure> {
         warn!(backup_version_id = %version_id, why, "a promotion is bad");
-        let bucket = &self.place.target.destination.bucket;
-        copy::tag_bad(
-            &self.place.destination(),
-            bucket,
-            &self.place.target.key,
-            version_id,
-        )
-        .await
-        .map_err(|api| at_destination(&api, self.place.target))?;
+        let version = copy_version(self.place.target, Some(version_id));
+        copy::tag_bad(&self.place.destination(), version)
+            .await
+            .map_err(|api| at_destination(&api, self.place.target))?;
         Ok(false)
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    EventError, Redrive, SourceEvent, expect_kind, field, optional_text, parse, place, redrive,
-    text, time,
+    EventError, Redrive, SourceEvent, TaggedEvent, expect_kind, field, optional_text, parse,
+    parse_tagged, place, redrive, text, time,
 };
 use crate::object::NULL_VERSION;
 use crate::policy::Deletes;
@@ -80,6 +80,8 @@ pub enum S3Event {
     Created(SourceEvent),
     /// "Object Deleted".
     Deleted(DeletedEvent),
+    /// "Object Tags Added" or "Object Tags Deleted".
+    Tagged(TaggedEvent),
 }
 
 /// Reads an execution's input of either kind.
@@ -89,6 +91,9 @@ pub enum S3Event {
 pub fn parse_any(input: &Value, watched: &[String]) -> Result<S3Event, EventError> {
     match input.get("detail-type").and_then(Value::as_str) {
         Some("Object Deleted") => parse_deleted(input, watched).map(S3Event::Deleted),
+        Some("Object Tags Added" | "Object Tags Deleted") => {
+            parse_tagged(input, watched).map(S3Event::Tagged)
+        }
         _ => parse(input, watched).map(S3Event::Created),
     }
 }

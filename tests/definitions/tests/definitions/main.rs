@@ -12,6 +12,7 @@ mod linters;
 mod machine;
 mod parameters;
 mod payload;
+mod promises;
 mod roles;
 mod storage;
 

@@ -6,9 +6,12 @@ use backup_domain::error::{Cause, cause_of, one_line};
 use backup_domain::event;
 use backup_domain::limits::{
     CAUSE_CHARS_MAX, CAUSE_MESSAGE_BYTES_MAX, KEY_BYTES_MAX, MAP_ITERATIONS_MAX, NAME_BYTES_MAX,
-    RULE_DESTINATIONS_MAX, SNS_MESSAGE_BYTES_MAX, SSM_ADVANCED_BYTES_MAX, STATE_PAYLOAD_BYTES_MAX,
+    OBJECT_BYTES_MAX, PART_BYTES_MIN, RULE_DESTINATIONS_MAX, SNS_MESSAGE_BYTES_MAX,
+    SSM_ADVANCED_BYTES_MAX, STATE_PAYLOAD_BYTES_MAX,
 };
 use backup_domain::message::{Story, compose};
+use backup_domain::multipart::{Begun, Side, Upload, reading};
+use backup_domain::parts::plan_parts;
 use backup_domain::policy::{self, NotifyLevel};
 use backup_domain::task::{Decision, Outcome, Target};
 use serde::Serialize;
@@ -188,6 +191,37 @@ fn kept_chars(before: &str) -> usize {
 /// Where the catalog was away too.
 fn unrecorded_chars() -> usize {
     kept_chars("'message': ")
+}
+
+/// What the states of a multipart copy carry is a few KB for the largest object, as for any.
+#[test]
+fn the_largest_object_takes_a_few_kilobytes_of_state() {
+    let plan = plan_parts(OBJECT_BYTES_MAX, PART_BYTES_MIN).unwrap();
+    let begun = Begun {
+        ended: None,
+        upload: Some(Upload {
+            id: "u".repeat(128),
+            plan,
+            algorithm: "CRC64NVME".into(),
+            marked: true,
+        }),
+        source: None,
+        modified: None,
+        cut_off: false,
+        remark: String::new(),
+        segments: plan.segments(),
+    };
+    assert_eq!(begun.segments.len() as u64, MAP_ITERATIONS_MAX);
+    let sides = [(Side::Source, "e-10000"), (Side::Copy, "e-10000")];
+    let mut ranges = reading(OBJECT_BYTES_MAX, &sides);
+    for range in &mut ranges {
+        range.read = range.range.bytes;
+        range.sum = "f".repeat(16);
+    }
+    for (what, bytes) in [("begun", bytes(&begun)), ("ranges", bytes(&ranges))] {
+        println!("{what}: {bytes} bytes");
+        assert!(bytes < 8 * 1024, "{what}: {bytes}");
+    }
 }
 
 /// Every segment of a multipart copy fails, each with a cause of four bytes a character.

@@ -1,0 +1,41 @@
+//! What a world holds beside its services: executions, parked messages, and what is broken on purpose.
+
+use serde_json::Value;
+use tokio::task::AbortHandle;
+
+/// A run that has gone wrong on purpose, to show that the oracle sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// Copies never look for their own marker.
+    IgnoresMarker,
+    /// Copies are recorded without being verified.
+    RecordsUnverified,
+    /// Failed events are not parked.
+    ParksNothing,
+    /// Conditions of the catalog always hold.
+    IgnoresConditions,
+    /// Promotions never arrive.
+    PromotesNothing,
+}
+
+/// One execution.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Its input.
+    pub input: Value,
+    /// `RUNNING`, `SUCCEEDED`, `FAILED` or `ABORTED`.
+    pub status: &'static str,
+    /// Name of its error, where it failed.
+    pub error: String,
+    /// Its task, to stop it by.
+    pub task: Option<AbortHandle>,
+}
+
+/// A message in the dead-letter queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parked {
+    /// The event.
+    pub event: Value,
+    /// Destinations that failed; `*` for all.
+    pub destinations: String,
+}

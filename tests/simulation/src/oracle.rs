@@ -1,0 +1,257 @@
+//! What must be true when all is quiet, said by what the source went through.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dynamodb::{Item, text};
+use crate::run::Report;
+use crate::s3::Version;
+use crate::workload::{History, Truth};
+use crate::world::State;
+
+/// Destinations of an object, by the policy of the run: name, bucket, prefix.
+fn destinations(key: &str) -> Vec<(&'static str, &'static str, &'static str)> {
+    let primary = ("primary", "backup-a", "");
+    if key.starts_with("reports/") {
+        vec![primary, ("second", "backup-b", "copies/of é/")]
+    } else {
+        vec![primary]
+    }
+}
+
+/// Compares the backup with the source, version by version, by content.
+pub fn judge(state: &State, history: &History) -> Report {
+    let mut report = Report {
+        violations: state.broken.clone(),
+        faults: state.faults.counts.clone(),
+        calls: state.calls,
+        seen: state.seen.clone(),
+        executions: state.executions.len(),
+        versions: history.versions.len(),
+        ..Report::default()
+    };
+    for item in state.catalog.items.values() {
+        *report
+            .statuses
+            .entry(text(item, "status").to_owned())
+            .or_default() += 1;
+    }
+    for truth in &history.versions {
+        for place in destinations(&truth.key) {
+            is_accounted_for(state, history, truth, place.0, &mut report);
+        }
+    }
+    let keys: BTreeSet<_> = history
+        .versions
+        .iter()
+        .map(|truth| truth.key.as_str())
+        .collect();
+    for key in keys {
+        for place in destinations(key) {
+            newest_is_on_top(state, history, key, place, &mut report);
+        }
+    }
+    let mut recorded = BTreeSet::new();
+    for item in state.catalog.items.values() {
+        is_what_it_says(state, history, item, &mut recorded, &mut report);
+    }
+    nothing_is_left_over(state, &recorded, &mut report);
+    report
+}
+
+fn points<'a>(
+    state: &'a State,
+    truth: &'a Truth,
+    destination: &'a str,
+) -> impl Iterator<Item = &'a Item> {
+    let pk = format!("{}/{}", truth.bucket, truth.key);
+    state
+        .catalog
+        .items
+        .iter()
+        .filter(move |((item_pk, sk), item)| {
+            let same = if truth.id == "null" {
+                sk.starts_with(&format!("{destination}#null#"))
+                    && item["object"]["M"]["etag"]["S"] == *truth.etag
+            } else {
+                *sk == format!("{destination}#{}", truth.id)
+            };
+            *item_pk == pk && same
+        })
+        .map(|(_, item)| item)
+}
+
+/// A version that is there is stored; one that is not may be recorded as gone or superseded.
+fn is_accounted_for(
+    state: &State,
+    history: &History,
+    truth: &Truth,
+    destination: &str,
+    report: &mut Report,
+) {
+    let statuses: Vec<_> = points(state, truth, destination)
+        .map(|item| text(item, "status"))
+        .collect();
+    let stored = statuses
+        .iter()
+        .any(|status| matches!(*status, "stored" | "unsettled"));
+    // A null version with the same content as a later one is the same to every reader.
+    let later = |other: &Truth| {
+        !other.removed
+            && other.bucket == truth.bucket
+            && other.key == truth.key
+            && other.etag == truth.etag
+    };
+    let away = truth.removed && !(truth.id == "null" && history.versions.iter().any(later));
+    let reported = statuses
+        .iter()
+        .any(|status| matches!(*status, "gone" | "superseded"));
+    let accounted = stored || (away && reported);
+    if !accounted {
+        let what = if truth.removed { "removed" } else { "live" };
+        report.violations.push(format!(
+            "{what} version {} of {}/{:?} is {statuses:?} at {destination}",
+            truth.id, truth.bucket, truth.key
+        ));
+    }
+}
+
+/// The backup's latest version is the copy of the newest version that is stored; that of the source's
+/// own latest will do as well.
+fn newest_is_on_top(
+    state: &State,
+    history: &History,
+    key: &str,
+    place: (&str, &str, &str),
+    report: &mut Report,
+) {
+    let (destination, bucket, prefix) = place;
+    let stored = |truth: &&Truth| {
+        let mut points = points(state, truth, destination);
+        points.any(|item| matches!(text(item, "status"), "stored" | "unsettled"))
+    };
+    let mine = history.versions.iter().filter(|truth| truth.key == key);
+    let stored: Vec<_> = mine.filter(stored).collect();
+    let Some(newest) = stored.last() else {
+        return;
+    };
+    let live = stored.iter().rev().find(|truth| !truth.removed);
+    let top = state.s3.find(bucket, &format!("{prefix}{key}"), None);
+    let is_of = |truth: &Truth| {
+        top.is_some_and(|top| {
+            let source = top.metadata.get("s3-backup-source-version");
+            top.content.as_ref() == Some(&truth.content)
+                && (truth.id == "null" || source == Some(&truth.id))
+        })
+    };
+    if !is_of(newest) && !live.is_some_and(|truth| is_of(truth)) {
+        report.violations.push(format!(
+            "the latest of {bucket}/{key:?} is not version {} of {} but {:?}",
+            newest.id,
+            newest.sequencer,
+            top.map(|top| (&top.id, &top.metadata))
+        ));
+    }
+}
+
+/// A stored point has a copy, and the copy is what the source version was.
+fn is_what_it_says(
+    state: &State,
+    history: &History,
+    item: &Item,
+    recorded: &mut BTreeSet<(String, String)>,
+    report: &mut Report,
+) {
+    let (pk, sk) = (text(item, "pk"), text(item, "sk"));
+    let status = text(item, "status");
+    if sk.starts_with("*#") {
+        // An event that no point could be made of: it is parked, whole.
+        return;
+    }
+    if !matches!(status, "stored" | "unsettled") {
+        let etag = item["object"]["M"]["etag"]["S"].as_str();
+        let overwritten = sk.contains("#null#")
+            && history.versions.iter().all(|truth| {
+                let place = format!("{}/{}", truth.bucket, truth.key) == pk;
+                let same = place && !truth.removed && Some(truth.etag.as_str()) == etag;
+                let mut points = points(state, truth, text(item, "destination"));
+                !same || points.any(|point| text(point, "status") == "stored")
+            });
+        if matches!(status, "copying" | "failed") && overwritten {
+            report.stranded += 1;
+        } else if matches!(status, "copying" | "failed") {
+            report
+                .violations
+                .push(format!("{pk} {sk} is still {status}"));
+        }
+        return;
+    }
+    let backup = &item["backup"]["M"];
+    let field = |name: &str| backup[name]["S"].as_str().unwrap_or_default().to_owned();
+    let id = field("versionId");
+    let copy = state.s3.find(&field("bucket"), &field("key"), Some(&id));
+    if !recorded.insert((field("bucket"), id)) {
+        report
+            .violations
+            .push(format!("{pk} {sk} has the copy of another point"));
+    }
+    for list in ["promotions", "bad"] {
+        for id in item
+            .get(list)
+            .and_then(|list| list["L"].as_array())
+            .into_iter()
+            .flatten()
+        {
+            recorded.insert((
+                field("bucket"),
+                id["S"].as_str().unwrap_or_default().to_owned(),
+            ));
+        }
+    }
+    let etag = item["object"]["M"]["etag"]["S"]
+        .as_str()
+        .unwrap_or_default();
+    let mut truths = history.versions.iter();
+    let truth = truths.find(|truth| {
+        let place = format!("{}/{}", truth.bucket, truth.key) == pk;
+        let name = format!("{}#{}", text(item, "destination"), truth.id);
+        place && (sk == name || (sk.starts_with(&format!("{name}#")) && truth.etag == etag))
+    });
+    let content = copy.and_then(|copy: &Version| copy.content.as_ref());
+    match truth {
+        Some(truth) if content == Some(&truth.content) => {}
+        Some(_) => report
+            .violations
+            .push(format!("the copy of {pk} {sk} differs")),
+        None => report
+            .violations
+            .push(format!("{pk} {sk} is no version of the source")),
+    }
+}
+
+/// Copies beside the recorded ones, and uploads under way, only where nobody could hear of them.
+fn nothing_is_left_over(state: &State, recorded: &BTreeSet<(String, String)>, report: &mut Report) {
+    let mut surplus: BTreeMap<String, u64> = BTreeMap::new();
+    for bucket in ["backup-a", "backup-b"] {
+        let held = &state.s3.buckets[bucket];
+        for (key, versions) in &held.keys {
+            let beside = versions.iter().filter(|version| {
+                let bad = version.tags.iter().any(|(name, _)| name == "s3-backup");
+                !bad && !recorded.contains(&(bucket.to_owned(), version.id.clone()))
+            });
+            *surplus.entry(format!("{bucket}/{key}")).or_default() += beside.count() as u64;
+        }
+        for upload in held.uploads.values() {
+            *surplus
+                .entry(format!("{bucket}/{}", upload.key))
+                .or_default() += 1;
+        }
+    }
+    for (place, count) in surplus {
+        report.surplus += count;
+        if count > state.unheard.get(&place).copied().unwrap_or_default() {
+            report
+                .violations
+                .push(format!("{place:?} has {count} copies or uploads too many"));
+        }
+    }
+}
