@@ -98,7 +98,7 @@ impl Closing {
                         continue; // taken over meanwhile
                     }
                 }
-                Status::Stored | Status::Deleted => {
+                Status::Stored => {
                     self.catalog.owe_settling(point, Timestamp::now()).await?;
                     continue;
                 }

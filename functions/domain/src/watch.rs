@@ -145,7 +145,7 @@ pub enum Todo {
     Nothing,
     /// Its event is to be recorded, parked and told.
     Close,
-    /// Something is stored, or recorded as deleted, but it may have died before it settled the order.
+    /// Something is stored, but it may have died before it settled the order.
     Owe,
     /// Its event is to be started again, for these destinations.
     Restart(Vec<String>),
@@ -170,7 +170,7 @@ pub fn todo(dead: &Dead, points: &[RecoveryPoint], rejected: bool) -> Todo {
     if has(Status::Failed) || known == Known::Unparked {
         return Todo::Close;
     }
-    if has(Status::Stored) || has(Status::Deleted) {
+    if has(Status::Stored) {
         return Todo::Owe;
     }
     let sequencer = dead.event.pointer("/detail/object/sequencer");

@@ -93,7 +93,7 @@ impl Sweep {
             Todo::Close => self.close(dead).await,
             Todo::Owe => {
                 for point in points.iter().filter(|it| is_owned(it, &dead.arn)) {
-                    if matches!(point.status, Status::Stored | Status::Deleted) {
+                    if point.status == Status::Stored {
                         catalog.owe_settling(point, Timestamp::now()).await?;
                     }
                 }
@@ -170,6 +170,10 @@ impl Sweep {
             return Ok(Done::Nothing);
         };
         let owed = point.owed_after.unwrap_or_default().to_string();
+        let given_up = watch::restart_name(&[pk, sk, &owed], 0);
+        if catalog.claimed(&given_up, Timestamp::now()).await? == Some(Claim::Done) {
+            return Ok(Done::Stuck);
+        }
         let again = Again {
             subject: &[pk, sk, &owed],
             event: watch::event_of(&point),
@@ -187,15 +191,14 @@ impl Sweep {
         });
         match started.await? {
             Some(done) => Ok(done),
-            None => self.tell_unsettled(&point, &owed).await,
+            None => self.tell_unsettled(&point, &given_up).await,
         }
     }
 
     /// Tells once of an order that could not be settled; its point goes on to owe it.
-    async fn tell_unsettled(&self, point: &RecoveryPoint, owed: &str) -> Result<Done, Failure> {
+    async fn tell_unsettled(&self, point: &RecoveryPoint, subject: &str) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
-        let subject = watch::restart_name(&[&point.pk, &point.sk, owed], 0);
-        let Claim::Mine { .. } = catalog.claim(&subject, Timestamp::now()).await? else {
+        let Claim::Mine { .. } = catalog.claim(subject, Timestamp::now()).await? else {
             return Ok(Done::Stuck);
         };
         let error = ErrorName::Unsettled;
@@ -213,7 +216,7 @@ impl Sweep {
         self.closing
             .tell(&event, Execution::arn_of(&point.owner), &outcomes)
             .await?;
-        catalog.done(&subject, Timestamp::now()).await?;
+        catalog.done(subject, Timestamp::now()).await?;
         Ok(Done::Closed)
     }
 
