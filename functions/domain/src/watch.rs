@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,23 @@ use crate::error::{Cause, ErrorName, cause_of};
 use crate::event::Redrive;
 use crate::order::owed_after;
 use crate::task::{Execution, Outcome};
+
+/// A "Step Functions Execution Status Change", as far as it is read: it may be late, so the execution
+/// is asked itself (AWS Step Functions Developer Guide, "Automating Step Functions event delivery with
+/// EventBridge").
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StatusChange {
+    /// What changed.
+    pub detail: StatusChangeDetail,
+}
+
+/// See [`StatusChange`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusChangeDetail {
+    /// ARN of the execution.
+    pub execution_arn: String,
+}
 
 /// Executions that may try one version before it is given up: closed, and left to a person.
 pub const ATTEMPTS_MAX: u32 = 5;

@@ -3,26 +3,14 @@
 use backup_aws::dead::Closing;
 use backup_aws::executions::{State, describe};
 use backup_aws::{Failure, StepFunctions};
-use backup_domain::watch::Known;
-use serde::{Deserialize, Serialize};
+use backup_domain::watch::{Known, StatusChange};
+use serde::Serialize;
 use tracing::info;
 
 /// The function's clients and settings.
 pub struct Watcher {
     pub executions: StepFunctions,
     pub closing: Closing,
-}
-
-/// The event, as far as it is read: it may be late, so the execution is asked itself.
-#[derive(Debug, Deserialize)]
-pub struct StatusChange {
-    detail: Detail,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Detail {
-    execution_arn: String,
 }
 
 /// What became of it.

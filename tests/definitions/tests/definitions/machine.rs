@@ -98,6 +98,7 @@ fn timeouts() -> BTreeMap<String, u64> {
     let mut found = BTreeMap::new();
     for block in template.split("\n  # ---- Step ").skip(1) {
         let name = block.split(' ').next().unwrap().to_owned();
+        let block = block.split("\n  # ---- ").next().unwrap();
         let own = block
             .lines()
             .find_map(|line| line.strip_prefix("      Timeout: "));
@@ -153,6 +154,48 @@ pub fn folder(name: &str) -> String {
             }
         })
         .collect()
+}
+
+/// Functions that are no state of the machine: name, and what calls them instead.
+pub const OUTSIDE: &[(&str, &str)] = &[
+    (
+        "Watcher",
+        "its rule, with the executions whose end no state can see",
+    ),
+    ("Sweep", "its rule, by the clock"),
+];
+
+/// Each has its rule, which may call it, and an alarm: no execution turns red where it fails.
+#[test]
+fn every_function_outside_the_machine_has_a_rule_and_an_alarm() {
+    let (template, definition) = (read("template.yaml"), read("statemachine/backup.asl.json"));
+    let folders = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("CodeUri: functions/"));
+    let outside = OUTSIDE.iter().map(|(name, _)| folder(name));
+    let known: BTreeSet<_> = timeouts()
+        .into_keys()
+        .map(|name| folder(&name))
+        .chain(outside)
+        .collect();
+    assert_eq!(known, folders.map(str::to_owned).collect());
+    for (name, _) in OUTSIDE {
+        let folder = folder(name);
+        for part in [
+            format!("  # ---- Function {name}: "),
+            format!("Binary: {folder} "),
+            format!("  {name}Logs:\n"),
+            format!("          Arn: !GetAtt {name}Function.Arn\n"),
+            format!("      SourceArn: !GetAtt {name}Rule.Arn\n"),
+            format!("  {name}ErrorsAlarm:\n"),
+        ] {
+            assert!(template.contains(&part), "{part:?} is not in the template");
+        }
+        assert!(
+            !definition.contains(&format!("{name}Function")),
+            "{name} is in a state: take it off the list"
+        );
+    }
 }
 
 /// One step, five spellings: state, folder, binary, resource, substitution.
