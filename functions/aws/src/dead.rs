@@ -41,17 +41,26 @@ impl Closing {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`; closing again goes on.
     pub async fn close(&self, dead: &Dead) -> Result<bool, Failure> {
-        let Claim::Mine { parked } = self.catalog.claim(&dead.arn, Timestamp::now()).await? else {
-            info!(execution = %dead.arn, "closed by another run");
-            return Ok(false);
+        let now = Timestamp::now();
+        let closed = match self.catalog.claim(&dead.arn, now).await {
+            Ok(Claim::Mine { parked }) => self.record_park_and_tell(dead, parked).await,
+            Ok(Claim::Held | Claim::Done) => {
+                info!(execution = %dead.arn, "closed by another run");
+                return Ok(false);
+            }
+            Err(problem) => Err(problem),
         };
-        let closed = self.record_park_and_tell(dead, parked).await;
-        if closed.is_err()
-            && let Err(problem) = self.catalog.release(&dead.arn).await
-        {
-            warn!(problem = %problem.message, "the claim stays until it ends by itself");
+        if closed.is_err() {
+            self.let_go(&dead.arn, now).await;
         }
         closed.map(|()| true)
+    }
+
+    /// Lets go a claim that was made at `now`, or may have been, its answer lost.
+    pub async fn let_go(&self, claim: &str, now: Timestamp) {
+        if let Err(problem) = self.catalog.release(claim, now).await {
+            warn!(problem = %problem.message, "the claim stays until it ends by itself");
+        }
     }
 
     async fn record_park_and_tell(&self, dead: &Dead, parked: bool) -> Result<(), Failure> {

@@ -220,7 +220,7 @@ pub fn unfinished(dead: &Dead, points: &[RecoveryPoint]) -> Vec<String> {
         point.status == Status::Copying
             || point.status == Status::Failed && point.error.as_deref() == Some(error.as_str())
     };
-    if owned().all(|point| cut(&point)) {
+    if dead.known() != Known::Unparked && owned().all(|point| cut(&point)) {
         return vec!["*".to_owned()];
     }
     let open = |point: &&RecoveryPoint| matches!(point.status, Status::Copying | Status::Failed);

@@ -10,7 +10,7 @@ use backup_domain::task::Execution;
 use backup_domain::watch::{self, ATTEMPTS_MAX, Dead, Known, Todo, is_owned};
 use jiff::Timestamp;
 use serde_json::Value;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::sweep::Sweep;
 
@@ -100,14 +100,13 @@ impl Sweep {
                 Ok(Done::Owed)
             }
             Todo::Restart(destinations) => {
-                let claimed = catalog.claim(claim, Timestamp::now()).await?;
-                if !matches!(claimed, Claim::Mine { .. }) {
-                    return Ok(Done::InFlight);
-                }
-                let done = self.restart(dead, &points, destinations).await;
-                if let Err(problem) = catalog.release(claim).await {
-                    warn!(problem = %problem.message, "the claim stays until it ends by itself");
-                }
+                let now = Timestamp::now();
+                let done = match catalog.claim(claim, now).await {
+                    Ok(Claim::Mine { .. }) => self.restart(dead, &points, destinations).await,
+                    Ok(Claim::Held | Claim::Done) => return Ok(Done::InFlight),
+                    Err(problem) => Err(problem),
+                };
+                self.closing.let_go(claim, now).await;
                 match done? {
                     Some(done) => Ok(done),
                     None => self.close(dead).await,

@@ -56,14 +56,9 @@ impl World {
         }
     }
 
-    /// Calls one function as the state machine would.
+    /// Calls one function as the state machine, or a rule, would.
     pub fn invoke(&self, function: &str, payload: &Value) -> Value {
-        let arn = self.definition.split('"').find(|text| {
-            text.contains(":function:") && text.contains(&format!("{function}Function"))
-        });
-        let name = arn
-            .and_then(|arn| arn.rsplit(':').next())
-            .expect("the function is in the definition");
+        let name = self.function(function);
         let url = format!(
             "{}/2015-03-31/functions/{name}/invocations",
             self.cloud.endpoint()

@@ -2,7 +2,7 @@
 //!
 //! The local stack checks no permission; AWS does. The table of [`needs`] says what each call would
 //! need (Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3",
-//! and the same pages for DynamoDB, Systems Manager, SNS and Step Functions; Amazon S3 User Guide,
+//! and the same pages for DynamoDB, Systems Manager, SNS, SQS and Step Functions; Amazon S3 User Guide,
 //! "Required permissions for Amazon S3 API operations").
 
 use std::collections::BTreeSet;
@@ -138,7 +138,7 @@ pub fn needs(call: &Call) -> Vec<Permission> {
     let text = |field: &str| body[field].as_str().unwrap_or_default();
     match (*service, call.operation.as_str()) {
         ("s3", _) => s3(call),
-        ("dynamodb", "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query") => {
+        ("dynamodb", "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" | "Scan") => {
             let table = format!("table/{}", text("TableName"));
             let table = match text("IndexName") {
                 "" => table,
@@ -151,10 +151,14 @@ pub fn needs(call: &Call) -> Vec<Permission> {
             let parameter = format!("parameter{}", text("Name"));
             vec![Permission::new("ssm:GetParameter", arn("ssm", &parameter))]
         }
-        ("states", "DescribeExecution" | "StartExecution") => {
+        ("states", "DescribeExecution" | "ListExecutions" | "StartExecution") => {
             let action = format!("states:{}", call.operation);
             let on = text("executionArn").to_owned() + text("stateMachineArn");
             vec![Permission::new(&action, on)]
+        }
+        ("sqs", "SendMessage") => {
+            let queue = text("QueueUrl").rsplit('/').next().unwrap_or_default();
+            vec![Permission::new("sqs:SendMessage", arn("sqs", queue))]
         }
         ("sns", "Publish") => {
             let topic = call

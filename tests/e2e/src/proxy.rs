@@ -166,6 +166,12 @@ impl Proxy {
             .push(plan);
     }
 
+    /// Takes back all faults that have not come to pass.
+    pub fn mend(&self) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.clear();
+    }
+
     /// The calls whose request contains `needle`, in order.
     pub fn calls(&self, needle: &str) -> Vec<Call> {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);

@@ -96,7 +96,7 @@ impl World {
         Self::start_with_parts(Proxy::start()?, &[], None)
     }
 
-    fn start_with_parts(
+    pub(crate) fn start_with_parts(
         proxy: Proxy,
         parameters: &[(&str, &str)],
         seaweed: Option<(Seaweed, Cloud)>,
@@ -245,7 +245,8 @@ impl World {
         self.begin_on(&self.outputs["StateMachineArn"], input)
     }
 
-    fn begin_on(&self, machine: &str, input: &str) -> String {
+    /// The same on any machine.
+    pub fn begin_on(&self, machine: &str, input: &str) -> String {
         let start = json!({"stateMachineArn": machine, "input": input});
         let arn = self
             .cloud
@@ -267,7 +268,7 @@ impl World {
             .to_owned()
     }
 
-    fn executions(&self) -> BTreeSet<String> {
+    pub(crate) fn executions(&self) -> BTreeSet<String> {
         let list = json!({"stateMachineArn": self.outputs["StateMachineArn"], "maxResults": 1000});
         let list = self
             .cloud
@@ -285,7 +286,7 @@ impl World {
             .expect("an execution")
     }
 
-    fn key_of(&self, arn: &str) -> Option<String> {
+    pub(crate) fn key_of(&self, arn: &str) -> Option<String> {
         let input: Value = serde_json::from_str(&self.input_of(arn)).ok()?;
         input
             .pointer("/detail/object/key")

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use backup_domain::catalog::{RecoveryPoint, SHAPE, Status};
 use jiff::{SignedDuration, Timestamp};
 
@@ -74,14 +75,27 @@ impl Catalog {
             .expression_attribute_values(":now", millis(now))
             .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()))
             .expression_attribute_values(":expires", expiry(now));
-        if !self.sent(request).await? {
-            let there = self.claimed(subject, now).await?;
-            return Ok(there.unwrap_or(Claim::Held));
+        match request.return_values(ReturnValue::AllNew).send().await {
+            Ok(answer) => Ok(Claim::Mine {
+                parked: answer
+                    .attributes()
+                    .is_some_and(|it| it.contains_key("parked")),
+            }),
+            Err(error) => {
+                let api = ApiError::of("UpdateItem", &error);
+                if !matches!(
+                    error.into_service_error(),
+                    UpdateItemError::ConditionalCheckFailedException(_)
+                ) {
+                    return Err(api.at_service(&self.table));
+                }
+                let there = self.claimed(subject, now).await?;
+                Ok(match there {
+                    Some(Claim::Done) => Claim::Done,
+                    _ => Claim::Held,
+                })
+            }
         }
-        let item = self.raw(subject, "watched").await?.unwrap_or_default();
-        Ok(Claim::Mine {
-            parked: item.contains_key("parked"),
-        })
     }
 
     /// Notes that the event of a claimed death is parked.
@@ -96,15 +110,17 @@ impl Catalog {
         self.sent(request).await.map(drop)
     }
 
-    /// Lets a claim go that came to nothing, so that a retry need not wait for its end.
+    /// Lets a claim go that was made at `now` and came to nothing, so that a retry need not wait for
+    /// its end. Another's claim stays.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn release(&self, subject: &str) -> Result<(), Failure> {
+    pub async fn release(&self, subject: &str, now: Timestamp) -> Result<(), Failure> {
         let request = self
             .update(subject, "watched")
             .update_expression("SET #until = :zero")
-            .condition_expression("attribute_not_exists(done)")
+            .condition_expression("attribute_not_exists(done) AND holder = :holder")
+            .expression_attribute_values(":holder", AttributeValue::S(now.to_string()))
             .expression_attribute_names("#until", "until")
             .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()));
         self.sent(request).await.map(drop)

@@ -47,6 +47,7 @@ fn what_an_execution_told_itself_is_left_alone() {
     let unparked = dead(Ended::Failed, Some("Unparked"), Some("{}"));
     assert_eq!(unparked.known(), Known::Unparked);
     assert_eq!(todo(&unparked, &failed, false), Todo::Close);
+    assert_eq!(unfinished(&unparked, &failed), ["primary"]);
     // A hand that stops an execution may give any error.
     assert_eq!(
         dead(Ended::Aborted, Some("BackupFailed"), None).known(),

@@ -21,4 +21,6 @@ mod order;
 mod resume;
 mod sample_events;
 mod seaweed;
+mod sweep;
 mod tags;
+mod watch;
