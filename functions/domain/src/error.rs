@@ -67,7 +67,7 @@ error_names! {
     /// The copy differs from its source.
     ChecksumMismatch => "the bad version is tagged s3-backup=bad and counts as no copy; read the message, then redrive",
     /// The copy is stored, but the backup's latest version could not be made the right one.
-    Unsettled => "start the event again: a new execution settles the order; if it recurs, look for something else that writes to the backup bucket",
+    Unsettled => "the sweep settles it; if it recurs, look for something else that writes to the backup bucket",
     /// Raised at the end of an execution whose failure was recorded, parked and told.
     BackupFailed => "read the cause; each failed destination is named there with its own advice",
     /// The dead-letter queue refused the event.

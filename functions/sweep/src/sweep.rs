@@ -17,7 +17,8 @@ use crate::restart::Done;
 const PAGE: i32 = 100;
 /// Things that one run looks at.
 const LOOKS_MAX: u32 = 2000;
-/// Pages of the table that one run walks through: at 1 MB a page and 128 read units, 0.6 cents a day.
+/// Pages of the table that one run walks through: of 1 MB, 128 read units, at most (Amazon DynamoDB
+/// Developer Guide, "Read consistency").
 const WALK_PAGES: u32 = 8;
 /// Lists are behind by a moment (AWS Step Functions API Reference, "ListExecutions"), and a claim
 /// that came to nothing ends by itself: executions that ended so long before the last pass are looked

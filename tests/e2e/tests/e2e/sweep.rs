@@ -239,11 +239,30 @@ fn what_is_tried_in_vain_is_closed_and_told_once() {
     world.forget(owed);
 }
 
+/// The index of what is owed takes no write of an ordinary object.
+#[test]
+fn an_ordinary_object_is_never_in_the_index_of_what_is_owed() {
+    let (world, _alone) = World::watched();
+    let key = "plain/ordinary.txt";
+    world.upload(key, b"ordinary", &[]);
+    let writes = world.proxy.calls(key);
+    let writes: Vec<_> = writes
+        .iter()
+        .filter(|call| ["PutItem", "UpdateItem"].contains(&call.operation.as_str()))
+        .collect();
+    assert_eq!(writes.len(), 2, "{writes:?}");
+    assert!(writes.iter().all(|call| !call.body().contains("owedAfter")));
+}
+
 /// Every run says in one line of its log what it has found and done.
 #[test]
 fn every_sweep_logs_its_figures() {
     let (world, _alone) = World::watched();
+    let before = world.proxy.calls("SweepFunction").len();
     world.sweep();
+    let calls = world.proxy.calls("SweepFunction").split_off(before);
+    let calls: Vec<_> = calls.into_iter().map(|call| call.operation).collect();
+    println!("calls of one sweep: {}", calls.join(", "));
     let lines = world.logged("sweep");
     let line = lines.iter().rfind(|line| line["message"] == "swept");
     let line = line.unwrap_or_else(|| panic!("{lines:?}"));
