@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::lease::Held;
 use backup_domain::multipart::Upload;
+use jiff::Timestamp;
 use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
@@ -36,6 +37,14 @@ impl Catalog {
     /// A table by name.
     pub fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// The time on the clock that requests are signed by: the one to measure leases, claims and what
+    /// is owed with.
+    pub fn now(&self) -> Timestamp {
+        let now = self.client.config().time_source().map(|clock| clock.now());
+        now.and_then(|now| Timestamp::try_from(now).ok())
+            .unwrap_or_else(Timestamp::now)
     }
 
     /// Writes a point that is not there yet.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use jiff::Timestamp;
 
 use crate::serve::start_logging;
 
@@ -112,13 +111,6 @@ impl Clients {
             path_style,
             s3_by_region: Mutex::default(),
         }
-    }
-
-    /// The time on the clock that requests are signed by: the one to measure leases with.
-    pub fn now(&self) -> Timestamp {
-        let now = self.config.time_source().map(|clock| clock.now());
-        now.and_then(|now| Timestamp::try_from(now).ok())
-            .unwrap_or_else(Timestamp::now)
     }
 
     /// S3 in a region: copies are asked of the region that receives them.

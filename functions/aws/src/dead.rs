@@ -41,7 +41,7 @@ impl Closing {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`; closing again goes on.
     pub async fn close(&self, dead: &Dead) -> Result<bool, Failure> {
-        let now = Timestamp::now();
+        let now = self.catalog.now();
         let closed = match self.catalog.claim(&dead.arn, now).await {
             Ok(Claim::Mine { parked }) => self.record_park_and_tell(dead, parked).await,
             Ok(Claim::Held | Claim::Done) => {
@@ -83,7 +83,7 @@ impl Closing {
                 self.tell(&dead.event, &dead.arn, &outcomes).await?;
             }
         }
-        self.catalog.done(&dead.arn, Timestamp::now()).await
+        self.catalog.done(&dead.arn, self.catalog.now()).await
     }
 
     /// Ends what the execution was copying; without any point of its own, the event is recorded whole.
@@ -100,7 +100,7 @@ impl Closing {
             match point.status {
                 Status::Copying => {
                     let mut failed = point.clone();
-                    watch::fail(&mut failed, cause, Timestamp::now());
+                    watch::fail(&mut failed, cause, self.catalog.now());
                     if let Written::Refused(there) = self.catalog.end(&failed).await?
                         && (there.status, &there.owner) != (failed.status, &failed.owner)
                     {
@@ -108,7 +108,7 @@ impl Closing {
                     }
                 }
                 Status::Stored => {
-                    self.catalog.owe_settling(point, Timestamp::now()).await?;
+                    self.catalog.owe_settling(point, self.catalog.now()).await?;
                     continue;
                 }
                 Status::Failed => {}

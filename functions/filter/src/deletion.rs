@@ -59,7 +59,7 @@ impl Filter {
                 done.extend(duplicates);
                 continue;
             }
-            let point = self.new_point(&claimant, &target, Status::Deleted, self.clients.now());
+            let point = self.new_point(&claimant, &target, Status::Deleted, self.catalog.now());
             done.push(match self.catalog.create(&point).await? {
                 Written::Yes => format!("{name}: deletion recorded, the backup is kept as it is"),
                 Written::Refused(_) => format!("{name}: deletion recorded already"),

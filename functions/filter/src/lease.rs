@@ -37,7 +37,7 @@ impl Filter {
         claimant: &Claimant<'_>,
         mut target: Target,
     ) -> Result<Result<Target, Duplicate>, Failure> {
-        let now = self.clients.now();
+        let now = self.catalog.now();
         let mut point = self.new_point(claimant, &target, Status::Copying, now);
         let redriven = claimant
             .redrive

@@ -31,7 +31,7 @@ async fn end(
     (object, target): (&SourceObject, &Target),
     cause: &Cause,
 ) -> Result<&'static str, Failure> {
-    let now = Timestamp::now();
+    let now = catalog.now();
     let pk = partition_key(&object.bucket, &object.key);
     let Some(mut point) = catalog.get(&pk, &sort_key(&target.name, object)).await? else {
         return Ok("failed");

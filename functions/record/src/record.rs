@@ -30,7 +30,7 @@ impl Record {
         if let Some(settle) = task.target.settle_only {
             return self.settle_only(&task, settle, deadline).await;
         }
-        let mut point = point_of(&task, Timestamp::now());
+        let mut point = point_of(&task, self.catalog.now());
         let status = match self.catalog.end(&point).await? {
             Written::Yes => point.status.as_str(),
             Written::Refused(there) => {
@@ -76,7 +76,7 @@ impl Record {
             return self.follow_tags(task).await;
         }
         self.settling(task).until_done(deadline).await?;
-        let point = point_of(task, Timestamp::now());
+        let point = point_of(task, self.catalog.now());
         if let Some(seen) = settle.owed_after {
             self.catalog.settled(&point.pk, &point.sk, seen).await?;
         } else if task.object.deletion.is_some() {

@@ -3,14 +3,11 @@
 //! Safe to run twice or beside itself: what it starts has a name of its own, which Step Functions
 //! takes once, and what it closes is claimed by a conditional write.
 
-mod restart;
-mod sweep;
-
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
 use backup_aws::{Clients, Error, Settings, serve_until};
 
-use crate::sweep::Sweep;
+use sweep::sweep::Sweep;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

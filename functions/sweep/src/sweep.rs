@@ -172,7 +172,7 @@ impl Sweep {
     ) {
         while !swept.is_over(deadline) {
             if pass.token.is_none() {
-                (pass.begun, pass.left) = (Timestamp::now(), false);
+                (pass.begun, pass.left) = (self.closing.catalog.now(), false);
             }
             let token = pass.token.take();
             let listed =

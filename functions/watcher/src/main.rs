@@ -2,13 +2,11 @@
 //!
 //! Safe to run twice, late or beside itself: a conditional write decides who closes an execution.
 
-mod watcher;
-
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
 use backup_aws::{Clients, Error, Settings, serve};
 
-use crate::watcher::Watcher;
+use watcher::watcher::Watcher;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

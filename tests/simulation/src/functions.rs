@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backup_aws::catalog::Catalog;
+use backup_aws::dead::Closing;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::{Clients, Deadline, Raised, invoke};
 use function_abort_multipart::abort;
@@ -15,11 +16,14 @@ use function_notify::notify::Notify;
 use function_read_range::range;
 use function_record::record::Record;
 use function_record_failure::failure;
+use function_sweep::sweep::Sweep;
 use function_verify::verify;
+use function_watcher::watcher::Watcher;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::sdk::clients;
+use crate::services::MACHINE;
 use crate::world::{Mutant, World};
 
 /// What a Lambda answers: its output, or `Error` and `Cause`.
@@ -44,6 +48,8 @@ pub struct Functions {
     begin: Begin,
     notify: Notify,
     record: Record,
+    watcher: Watcher,
+    sweep: Sweep,
 }
 
 impl Functions {
@@ -75,7 +81,24 @@ impl Functions {
             catalog: catalog.clone(),
             multipart_mib: 5,
         };
+        let closing = Closing {
+            catalog: catalog.clone(),
+            sqs: shared.sqs(),
+            queue: "https://sqs.eu-west-1.amazonaws.com/111122223333/dead".to_owned(),
+            sns: shared.sns(),
+            topic: "arn:aws:sns:eu-west-1:111122223333:topic".to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
         Self {
+            watcher: Watcher {
+                executions: shared.step_functions(),
+                closing: closing.clone(),
+            },
+            sweep: Sweep {
+                executions: shared.step_functions(),
+                machine: MACHINE.to_owned(),
+                closing,
+            },
             record,
             world: world.clone(),
             clients: shared,
@@ -114,7 +137,7 @@ impl Functions {
                 answered(invoke(&|task, _| abort::abort(clients, task), payload, far)).await
             }
             "${VerifyFunctionArn}" if mutant == Some(Mutant::RecordsUnverified) => {
-                let now = self.clients.now().to_string();
+                let now = self.catalog.now().to_string();
                 Ok(json!({"at": now}))
             }
             "${VerifyFunctionArn}" => {
@@ -135,6 +158,11 @@ impl Functions {
             }
             "${NotifyFunctionArn}" => {
                 answered(invoke(&|task, _| self.notify.tell(task), payload, far)).await
+            }
+            "watcher" => answered(invoke(&|task, _| self.watcher.watch(task), payload, far)).await,
+            "sweep" => {
+                let handler = |task, deadline| self.sweep.run(task, deadline);
+                answered(invoke(&handler, payload, far)).await
             }
             _ => panic!("no function {arn}"),
         }

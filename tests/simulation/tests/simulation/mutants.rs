@@ -52,6 +52,24 @@ fn a_catalog_without_conditions_overwrites_what_is_stored() {
 }
 
 #[test]
+fn what_nobody_looks_after_stays_as_it_was() {
+    let without: Vec<_> = ALL
+        .into_iter()
+        .filter(|fault| *fault != Fault::Stopped)
+        .collect();
+    is_seen_without(Mutant::WatchesNothing, "is still copying", 20.0, &without);
+}
+
+#[test]
+fn a_deletion_that_is_not_mirrored_leaves_the_key_there() {
+    is_seen(
+        Mutant::MirrorsNothing,
+        "is there: true, at the source: false",
+        1.0,
+    );
+}
+
+#[test]
 fn an_order_that_is_never_mended_is_wrong() {
     is_seen(Mutant::PromotesNothing, "the latest of", 2.0);
 }
