@@ -25,22 +25,22 @@ pub fn start(world: &World, machine: &Machine, event: Value) {
             .insert(arn.clone(), Execution::new(event, now_ms));
         arn
     };
-    run(world, machine, arn);
+    run(world, machine, &arn);
 }
 
-fn run(world: &World, machine: &Machine, arn: String) {
+fn run(world: &World, machine: &Machine, arn: &str) {
     let (input, started) = {
         let state = world.state();
-        let execution = &state.executions[&arn];
+        let execution = &state.executions[arn];
         (execution.input.clone(), iso(execution.started_ms))
     };
-    let (ended, machine, id) = (world.clone(), machine.clone(), arn.clone());
+    let (ended, machine, id) = (world.clone(), machine.clone(), arn.to_owned());
     let task = tokio::task::spawn_local(async move {
         let result = machine.execute(input, id.clone(), started).await;
         finish(&mut ended.state(), &id, result.err());
     });
     let mut state = world.state();
-    if let Some(execution) = state.executions.get_mut(&arn) {
+    if let Some(execution) = state.executions.get_mut(arn) {
         execution.task = Some(task.abort_handle());
     }
 }
@@ -71,7 +71,7 @@ pub fn spawn(world: &World, machine: &Machine) {
         )
     };
     for arn in to_start {
-        run(world, machine, arn);
+        run(world, machine, &arn);
     }
     for arn in ended {
         for wait_ms in deliveries(&mut world.state()) {
