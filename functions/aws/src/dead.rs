@@ -12,7 +12,8 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::catalog::{Catalog, Claim, Written};
-use crate::{Failure, Sns, Sqs, queue, rejected, topic};
+use crate::notices::Notices;
+use crate::{Failure, Sqs, queue, rejected};
 
 /// What closing takes.
 #[derive(Debug, Clone)]
@@ -24,9 +25,7 @@ pub struct Closing {
     /// URL of the dead-letter queue.
     pub queue: String,
     /// Who tells it.
-    pub sns: Sns,
-    /// ARN of the topic.
-    pub topic: String,
+    pub notices: Notices,
     /// Region of the state machine.
     pub region: String,
 }
@@ -168,6 +167,11 @@ impl Closing {
             return Ok(());
         };
         let bucket = object.as_ref().map(|object| object.bucket.as_str());
-        topic::publish(&self.sns, &self.topic, &message, bucket.unwrap_or_default()).await
+        let name = object
+            .as_ref()
+            .map_or("an unreadable event", |object| &object.key);
+        self.notices
+            .tell(&message, name, bucket.unwrap_or_default())
+            .await
     }
 }

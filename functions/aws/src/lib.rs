@@ -8,6 +8,7 @@ pub mod executions;
 pub mod failure;
 pub mod follow;
 pub mod glance;
+pub mod notices;
 pub mod policy_store;
 pub mod prepare;
 pub mod queue;
@@ -18,7 +19,7 @@ pub mod settle;
 pub mod topic;
 
 pub use backup_domain::ErrorName;
-pub use clients::{Clients, S3, Settings, Sns, Sqs, StepFunctions};
+pub use clients::{Clients, S3, SettingError, Settings, Sns, Sqs, StepFunctions};
 pub use deadline::Deadline;
 pub use failure::{ApiError, Failure};
 pub use serve::{Error, Raised, invoke, serve, serve_until};

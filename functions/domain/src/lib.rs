@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod copy;
 pub mod crc;
+pub mod digest;
 pub mod error;
 pub mod event;
 pub mod evidence;

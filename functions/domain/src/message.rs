@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::digest;
 use crate::error::{CauseObject, printable};
 use crate::limits::SNS_SUBJECT_CHARS_MAX;
 use crate::policy::NotifyLevel;
@@ -35,6 +36,8 @@ pub struct Message {
     pub json: String,
     /// `stored`, `failed` or `other`, for subscription filters.
     pub outcome: &'static str,
+    /// What it is one of many of, see [`crate::digest::kind`].
+    pub kind: String,
 }
 
 /// Whether any destination failed.
@@ -73,11 +76,12 @@ pub fn compose(story: &Story<'_>, level: NotifyLevel) -> Option<Message> {
         text: text(story, failed),
         json: json(story, failed).to_string(),
         outcome: if failed { "failed" } else { "stored" },
+        kind: digest::kind(story.outcomes),
     })
 }
 
 /// Cuts and cleans: SNS refuses a subject over 100 characters, with control characters or not ASCII.
-fn subject(line: &str) -> String {
+pub(crate) fn subject(line: &str) -> String {
     let clean: String = line
         .chars()
         .map(|c| {

@@ -1,6 +1,7 @@
 //! What Notify does with the outcomes of one execution.
 
-use backup_aws::{ErrorName, Failure, Sns, topic};
+use backup_aws::notices::Notices;
+use backup_aws::{ErrorName, Failure};
 use backup_domain::error::one_line;
 use backup_domain::event;
 use backup_domain::limits::CAUSE_MESSAGE_BYTES_MAX;
@@ -11,8 +12,7 @@ use serde_json::Value;
 
 /// The function's client and settings.
 pub struct Notify {
-    pub client: Sns,
-    pub topic: String,
+    pub notices: Notices,
     pub region: String,
 }
 
@@ -44,7 +44,10 @@ impl Notify {
                 .as_ref()
                 .map(|object| object.bucket.as_str())
                 .unwrap_or_default();
-            topic::publish(&self.client, &self.topic, &message, bucket).await?;
+            let name = object
+                .as_ref()
+                .map_or("an unreadable event", |object| &object.key);
+            self.notices.tell(&message, name, bucket).await?;
         }
         if has_failed(&task.outcomes) {
             return Err(failed(&task.outcomes));

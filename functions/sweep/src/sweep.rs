@@ -84,6 +84,8 @@ pub struct Swept {
     closed: u32,
     owed: u32,
     stuck: u32,
+    /// Messages that tell of many.
+    digests: u32,
     /// Failed; taken up by the next run.
     left: u32,
     #[serde(skip)]
@@ -135,6 +137,10 @@ impl Sweep {
         }
         self.owed(&mut swept, deadline).await;
         self.walk(&mut marks, &mut swept, deadline).await;
+        match self.closing.notices.tell_digests().await {
+            Ok(told) => swept.digests = told,
+            Err(problem) => swept.fail("digests", problem),
+        }
         if let Err(problem) = catalog
             .set_marks(&serde_json::json!(marks).to_string())
             .await
@@ -148,10 +154,14 @@ impl Sweep {
             closed,
             owed,
             stuck,
+            digests,
             left,
             ..
         } = swept;
-        info!(looked, found, restarted, closed, owed, stuck, left, "swept");
+        info!(
+            looked,
+            found, restarted, closed, owed, stuck, digests, left, "swept"
+        );
         match swept.problem.take() {
             Some(problem) => {
                 error!(left, "not everything could be swept");

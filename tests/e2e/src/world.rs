@@ -71,6 +71,17 @@ impl World {
         })
     }
 
+    /// The one of this process that gathers messages of one kind, as is usual.
+    pub fn in_digests() -> &'static Self {
+        static WORLD: OnceLock<World> = OnceLock::new();
+        WORLD.get_or_init(|| {
+            let proxy = Proxy::start().expect("a proxy");
+            let gathered = [("DigestMinutes", "60"), ("SweepMinutes", "60")];
+            Self::start_with_parts(proxy, &gathered, None)
+                .expect("the local stack starts and the template deploys")
+        })
+    }
+
     pub(crate) fn start_on_seaweed(
         source: &str,
         more: &[(&str, &str)],
@@ -109,7 +120,11 @@ impl World {
         let stack = Stack::start(options)?;
         proxy.forward_to(stack.endpoint());
         // The last of a name counts.
-        let mut all = BTreeMap::from([("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")]);
+        let mut all = BTreeMap::from([
+            ("MultipartThresholdMiB", "8"),
+            ("PartSizeMinMiB", "5"),
+            ("DigestMinutes", "0"),
+        ]);
         all.extend(parameters.iter().copied());
         let all: Vec<_> = all.into_iter().collect();
         let outputs = stack.deploy(&all)?;

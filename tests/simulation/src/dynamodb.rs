@@ -80,23 +80,25 @@ fn update(table: &mut Table, body: &Value, key: &Item) -> Answer {
     }
     let mut item = old.cloned().unwrap_or_else(|| key.clone());
     let expression = body["UpdateExpression"].as_str().expect("an expression");
-    let (sets, removes) = match expression.strip_prefix("REMOVE ") {
-        Some(removes) => ("", removes),
-        None => expression
-            .split_once(" REMOVE ")
-            .unwrap_or((expression, "")),
-    };
+    let [sets, removes, adds] = ["SET", "REMOVE", "ADD"].map(|word| clause(expression, word));
     let mut before = Item::new();
     let mut touched = |item: &Item, name: &str| {
         if let Some(old) = item.get(name) {
             before.insert(name.to_owned(), old.clone());
         }
     };
-    for set in terms(sets.strip_prefix("SET ").unwrap_or(sets)) {
+    for set in terms(sets) {
         let (name, value) = set.split_once(" = ").expect("a value to set");
         let (name, value) = (named(body, name), computed(body, value, &item));
         touched(&item, &name);
         item.insert(name, value);
+    }
+    for add in terms(adds) {
+        let (name, value) = add.split_once(' ').expect("a number to add");
+        let name = named(body, name);
+        let sum = number(item.get(&name)).unwrap_or(0.0)
+            + number(Some(valued(body, value))).expect("a number");
+        item.insert(name, json!({"N": sum.to_string()}));
     }
     for name in terms(removes) {
         let name = named(body, name);
@@ -111,6 +113,24 @@ fn update(table: &mut Table, body: &Value, key: &Item) -> Answer {
     table.items.insert(keys(key), item);
     let body = shown.map_or(json!({}), |shown| json!({"Attributes": shown}));
     Answer::ok(body.to_string())
+}
+
+/// What follows a word of an update expression, up to the next.
+fn clause<'a>(expression: &'a str, word: &str) -> &'a str {
+    let start = match expression.strip_prefix(word) {
+        Some(rest) => rest,
+        None => match expression.split_once(&format!(" {word} ")) {
+            Some((_, rest)) => rest,
+            None => return "",
+        },
+    };
+    let words = [" SET ", " REMOVE ", " ADD "];
+    let end = words.iter().filter_map(|next| start.find(next)).min();
+    &start[..end.unwrap_or(start.len())]
+}
+
+fn number(value: Option<&Value>) -> Option<f64> {
+    value?["N"].as_str()?.parse().ok()
 }
 
 /// What stands between commas, those within brackets left alone.
@@ -283,8 +303,15 @@ fn term_holds(body: &Value, term: &str, item: Option<&Item>) -> bool {
         return there(name).is_some_and(|it| values.iter().any(|value| valued(body, value) == it));
     }
     if let Some((name, value)) = term.split_once(" < ") {
-        let number = |value: &Value| value["N"].as_str().and_then(|it| it.parse::<f64>().ok());
-        let (left, right) = (there(name).and_then(number), number(valued(body, value)));
+        let size = name
+            .strip_prefix("size(")
+            .and_then(|it| it.strip_suffix(')'));
+        let left = match size {
+            Some(name) => there(name)
+                .and_then(|it| Some(f64::from(u32::try_from(it["L"].as_array()?.len()).ok()?))),
+            None => number(there(name)),
+        };
+        let right = number(Some(valued(body, value)));
         return left.zip(right).is_some_and(|(left, right)| left < right);
     }
     let (name, value) = term

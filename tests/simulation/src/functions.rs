@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
+use backup_aws::notices::Notices;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::{Clients, Deadline, Raised, invoke};
 use function_abort_multipart::abort;
@@ -19,6 +20,7 @@ use function_record_failure::failure;
 use function_sweep::sweep::Sweep;
 use function_verify::verify;
 use function_watcher::watcher::Watcher;
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -71,9 +73,14 @@ impl Functions {
             catalog: catalog.clone(),
             part_mib_min: 5,
         };
-        let notify = Notify {
-            client: shared.sns(),
+        let notices = Notices {
+            sns: shared.sns(),
             topic: "arn:aws:sns:eu-west-1:111122223333:topic".to_owned(),
+            catalog: catalog.clone(),
+            window: SignedDuration::from_mins(15),
+        };
+        let notify = Notify {
+            notices: notices.clone(),
             region: "eu-west-1".to_owned(),
         };
         let record = Record {
@@ -85,8 +92,7 @@ impl Functions {
             catalog: catalog.clone(),
             sqs: shared.sqs(),
             queue: "https://sqs.eu-west-1.amazonaws.com/111122223333/dead".to_owned(),
-            sns: shared.sns(),
-            topic: "arn:aws:sns:eu-west-1:111122223333:topic".to_owned(),
+            notices,
             region: "eu-west-1".to_owned(),
         };
         Self {

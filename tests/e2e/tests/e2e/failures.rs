@@ -133,7 +133,10 @@ fn the_part_of_a_failed_destination_alone_is_parked_and_redriven() {
         let copies = calls.iter().filter(|call| call.operation == "CopyObject");
         copies.count()
     };
-    let (all, second) = (copies("its%20part.txt"), copies("/second/two/its%20part.txt"));
+    let (all, second) = (
+        copies("its%20part.txt"),
+        copies("/second/two/its%20part.txt"),
+    );
     assert_eq!((all - second, second), (1, 2), "primary once, second twice");
 }
 

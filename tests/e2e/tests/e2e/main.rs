@@ -10,6 +10,7 @@ mod asl;
 mod backup;
 mod bad_input;
 mod carried;
+mod digests;
 mod every_call;
 mod every_state;
 mod every_state_twice;
