@@ -152,7 +152,7 @@ fn terms(list: &str) -> Vec<&str> {
     found
 }
 
-/// A value, or `list_append(if_not_exists(name, value), value)`.
+/// A value, an attribute, or `list_append(if_not_exists(name, value), value)`.
 fn computed(body: &Value, value: &str, item: &Item) -> Value {
     let call = |name: &str| {
         let inner = value.strip_prefix(name)?.strip_prefix('(')?;
@@ -174,7 +174,10 @@ fn computed(body: &Value, value: &str, item: &Item) -> Value {
         let there = item.get(&named(body, either[0]));
         return there.unwrap_or_else(|| valued(body, either[1])).clone();
     }
-    valued(body, value).clone()
+    if value.starts_with(':') {
+        return valued(body, value).clone();
+    }
+    item[&named(body, value)].clone()
 }
 
 fn query(table: &Table, body: &Value) -> Answer {
