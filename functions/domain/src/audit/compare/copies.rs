@@ -1,0 +1,83 @@
+//! Copies that no point knows, and those that points know to be bad.
+
+use super::{Compared, Entry, KeyView, Stray, of_entry, of_point_as};
+use crate::audit::finding::{Finding, Kind};
+use crate::catalog::Status;
+use crate::order::Marked;
+
+/// Adds what is found.
+pub fn of_copies(view: &KeyView<'_>, compared: &mut Compared) {
+    let bad = |id: &str| {
+        view.points
+            .iter()
+            .find(|it| it.bad.iter().any(|bad| bad == id))
+    };
+    for copy in view.copies.iter().filter(|copy| !copy.delete_marker) {
+        if let Some(point) = bad(&copy.id) {
+            let detail = "verification refused it, or it was never verified".to_owned();
+            let mut finding = of_point_as(point, Kind::BadVersion, detail);
+            finding.backup_version_id = Some(copy.id.clone());
+            compared.findings.push(finding);
+            continue;
+        }
+        let finding = match view.strays.get(&copy.id) {
+            None | Some(Stray::Gone | Stray::Other) => continue,
+            Some(Stray::Foreign) => Finding {
+                version_id: None,
+                etag: None,
+                last_modified: None,
+                ..of_entry(view, copy, Kind::Extra, "it carries no marker".to_owned())
+            },
+            Some(Stray::Ours {
+                version_id,
+                sequencer,
+                bad,
+            }) => {
+                let marked = Marked {
+                    version_id,
+                    sequencer,
+                };
+                let Some(found) = of_marked(view, marked, *bad) else {
+                    continue;
+                };
+                found
+            }
+        };
+        compared.findings.push(Finding {
+            backup_version_id: Some(copy.id.clone()),
+            size: Some(copy.size),
+            ..finding
+        });
+    }
+}
+
+/// A copy that says whose it is, and that its point does not know; `None` while its point is open.
+fn of_marked(view: &KeyView<'_>, marked: Marked<'_>, bad: bool) -> Option<Finding> {
+    let point = view
+        .points
+        .iter()
+        .find(|point| point.in_order().is_of(&marked));
+    let listed = view
+        .source
+        .iter()
+        .find(|it| !it.delete_marker && it.id == marked.version_id);
+    let status = point.map(|point| point.status);
+    let kind = match status {
+        _ if bad => Kind::BadVersion,
+        Some(Status::Stored | Status::Unsettled) => Kind::Surplus,
+        // Its execution is at it, or its failure is a finding already.
+        Some(Status::Copying | Status::Failed) => return None,
+        _ => Kind::CopyWithoutPoint,
+    };
+    let detail = "its marker says whose it is".to_owned();
+    Some(match (point, listed) {
+        (Some(point), _) => of_point_as(point, kind, detail),
+        (None, Some(entry)) => of_entry(view, entry, kind, detail),
+        (None, None) => Finding {
+            etag: None,
+            last_modified: None,
+            version_id: Some(marked.version_id.to_owned()),
+            ..of_entry(view, &Entry::default(), kind, detail)
+        },
+    })
+}
