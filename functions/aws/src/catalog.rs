@@ -2,6 +2,7 @@
 
 mod digest;
 mod order;
+mod scan;
 mod watch;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};

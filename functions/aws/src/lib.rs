@@ -1,5 +1,6 @@
 //! The only crate that sees the AWS SDK: clients, calls, error mapping and the Lambda entry.
 
+pub mod at_once;
 pub mod catalog;
 pub mod clients;
 pub mod dead;
@@ -8,6 +9,7 @@ pub mod executions;
 pub mod failure;
 pub mod follow;
 pub mod glance;
+pub mod metrics;
 pub mod notices;
 pub mod policy_store;
 pub mod prepare;

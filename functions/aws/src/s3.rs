@@ -3,8 +3,10 @@
 pub mod annotations;
 pub mod copy;
 pub mod delete;
+pub mod documents;
 pub mod head;
 pub mod multipart;
+pub mod pages;
 pub mod parts;
 pub mod read;
 pub mod versions;

@@ -61,6 +61,36 @@ pub async fn carry(
     Ok(carried)
 }
 
+/// The names of a version's annotations with sums of what they say, in the order of the names.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn digest(
+    client: &aws_sdk_s3::Client,
+    version: Version<'_>,
+) -> Result<Vec<String>, ApiError> {
+    let mut found = Vec::new();
+    let mut pages = client
+        .list_object_annotations()
+        .bucket(version.bucket)
+        .key(version.key)
+        .set_version_id(version.version_id.map(str::to_owned))
+        .set_expected_bucket_owner(version.owner.map(str::to_owned))
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| ApiError::of("ListObjectAnnotations", &error))?;
+        for entry in page.annotations() {
+            let name = entry.annotation_name();
+            let bytes = read(client, version, name).await?;
+            let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes);
+            found.push(format!("{name} {sum:016x}"));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 async fn read(
     client: &aws_sdk_s3::Client,
     version: Version<'_>,

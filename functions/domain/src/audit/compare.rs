@@ -40,6 +40,21 @@ pub struct Entry {
     pub delete_marker: bool,
 }
 
+impl Entry {
+    /// As the order of versions sees it.
+    pub fn in_order(&self) -> Version<'_> {
+        Version {
+            id: if self.id.is_empty() {
+                NULL_VERSION
+            } else {
+                &self.id
+            },
+            etag: &self.etag,
+            modified: self.modified,
+        }
+    }
+}
+
 /// What a HEAD shows of a backup version that no recovery point knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stray {
@@ -227,7 +242,7 @@ pub fn of_point_as(point: &RecoveryPoint, finding: Kind, detail: String) -> Find
 
 /// A version that the policy wants here, and that no point answers for.
 fn of_version(view: &KeyView<'_>, entry: &Entry, compared: &mut Compared) {
-    let version = in_order(entry);
+    let version = entry.in_order();
     let mut own = view
         .points
         .iter()
@@ -264,18 +279,6 @@ fn of_entry(view: &KeyView<'_>, entry: &Entry, finding: Kind, detail: String) ->
         sequencer: None,
         backup_version_id: None,
         detail,
-    }
-}
-
-fn in_order(entry: &Entry) -> Version<'_> {
-    Version {
-        id: if entry.id.is_empty() {
-            NULL_VERSION
-        } else {
-            &entry.id
-        },
-        etag: &entry.etag,
-        modified: entry.modified,
     }
 }
 

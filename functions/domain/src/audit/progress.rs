@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::request::Request;
 use super::tally::Tally;
 use super::totals::Totals;
+use crate::catalog::RecoveryPoint;
 
 /// Version of the stored shape.
 pub const SHAPE: u32 = 1;
@@ -38,6 +39,8 @@ pub enum Stage {
     Unlisted {
         /// Where the table goes on.
         from: Option<BTreeMap<String, String>>,
+        /// The last key that is done.
+        last: Option<String>,
     },
     /// Nothing more.
     Done,
@@ -115,6 +118,12 @@ impl Progress {
     pub fn is_done(&self) -> bool {
         self.stage == Stage::Done && self.reading.is_empty()
     }
+}
+
+/// Whether a recovery point counts in the sums: not one that came or changed while the audit ran.
+pub fn is_summed(point: &RecoveryPoint, lease: SignedDuration, due_before: Timestamp) -> bool {
+    let taken = point.until.saturating_sub(lease).unwrap_or_default();
+    point.ended_at.unwrap_or(taken) < due_before
 }
 
 /// Where the documents of a run lie.

@@ -93,6 +93,12 @@ fn remarks(totals: &Totals) -> Vec<String> {
     if totals.versions == 0 {
         remarks.push("The source lists no version under this prefix.".to_owned());
     }
+    if totals.archived > 0 {
+        remarks.push(format!(
+            "{} copies lie in an archive class and were not read.",
+            totals.archived
+        ));
+    }
     for (name, own) in &totals.destinations {
         if own.wanted > 0 && own.safe == 0 && totals.points > 0 {
             remarks.push(format!("Nothing of the source is safe at {name}."));
@@ -255,8 +261,12 @@ pub fn message(summary: &Summary) -> Message {
             let _ = writeln!(text, "{count} {}: {}", kind.as_str(), kind.advice());
         }
     }
-    let _ = write!(text, "
-Report: s3://{}/{key}\n", summary.report_bucket);
+    let _ = write!(
+        text,
+        "
+Report: s3://{}/{key}\n",
+        summary.report_bucket
+    );
     let json = json!({
         "audit": summary.run, "verdict": verdict, "report": key,
         "reportBucket": summary.report_bucket, "findings": counts(&summary.totals),

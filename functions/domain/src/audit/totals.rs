@@ -66,6 +66,22 @@ pub struct Destination {
     pub behind: Pending,
 }
 
+impl Destination {
+    /// Those of some keys more.
+    pub fn add(&mut self, other: &Self) {
+        self.wanted += other.wanted;
+        self.wanted_bytes += other.wanted_bytes;
+        self.copies += other.copies;
+        self.safe += other.safe;
+        self.safe_bytes += other.safe_bytes;
+        self.pending.add_all(other.pending);
+        self.behind.add_all(other.behind);
+        for (kind, count) in &other.findings {
+            *self.findings.entry(*kind).or_default() += count;
+        }
+    }
+}
+
 /// Counts of an audit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -80,6 +96,8 @@ pub struct Totals {
     pub read: u64,
     /// Bytes that were read, on either side.
     pub read_bytes: u64,
+    /// Copies that were to be read and lie in an archive class.
+    pub archived: u64,
     /// By destination.
     pub destinations: BTreeMap<String, Destination>,
     /// The first findings of each kind.

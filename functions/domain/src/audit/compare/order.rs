@@ -1,6 +1,6 @@
 //! Whether the right copy lies on top.
 
-use super::{Compared, KeyView, Stray, in_order, is_due, of_point_as};
+use super::{Compared, Entry, KeyView, Stray, is_due, of_point_as};
 use crate::audit::finding::{Finding, Kind};
 use crate::catalog::{RecoveryPoint, Status};
 use crate::order::{BackupLatest, Listing, Marked, Step, View, settle};
@@ -20,7 +20,7 @@ pub fn of_order(view: &KeyView<'_>, compared: &mut Compared) {
         backup: latest(view),
         points: points.map(RecoveryPoint::in_order).collect(),
         source: Listing {
-            versions: versions.map(in_order).collect(),
+            versions: versions.map(Entry::in_order).collect(),
             delete_marker: marker,
         },
         deletes: view.deletes,

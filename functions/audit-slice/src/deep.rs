@@ -1,0 +1,159 @@
+//! What goes beyond listings: stored checksums, tags, annotations, and which bytes are to be read.
+
+use std::collections::BTreeSet;
+
+use backup_aws::s3::annotations;
+use backup_aws::s3::head::{Found, Head, head, tags};
+use backup_aws::{ApiError, Failure};
+use backup_domain::audit::compare::of_point_as;
+use backup_domain::audit::finding::{Finding, Kind};
+use backup_domain::audit::progress::Reading;
+use backup_domain::audit::sums::{expected_crc, stored_differ};
+use backup_domain::audit::{Compared, Entry, Level};
+use backup_domain::catalog::RecoveryPoint;
+use backup_domain::crc::of_nothing;
+use backup_domain::policy::Annotations;
+
+use crate::keys::{Audited, Key, Place, at_copy, copy_of};
+
+impl Key {
+    /// Looks closely at every copy that is there, of the points in the slice.
+    pub async fn look_closely(
+        &self,
+        place: &Place<'_>,
+        compared: &Compared,
+        audited: &mut Audited,
+    ) -> Result<(), Failure> {
+        let differing = compared.findings.iter().filter_map(|finding| {
+            let differs = matches!(finding.finding, Kind::SizeDiffers | Kind::ChecksumDiffers);
+            finding.backup_version_id.as_deref().filter(|_| differs)
+        });
+        let differing: BTreeSet<_> = differing.collect();
+        for (point, copy) in &compared.held {
+            let (point, copy) = (&place.points[*point], &place.copies[*copy]);
+            let slice = self.shared.slice;
+            let in_slice = slice.is_none_or(|slice| slice.has(&point.pk, &point.sk));
+            if in_slice && !differing.contains(copy.id.as_str()) {
+                self.look_at(place, point, copy, audited).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(
+        &self,
+        place: &Place<'_>,
+        point: &RecoveryPoint,
+        copy: &Entry,
+        audited: &mut Audited,
+    ) -> Result<(), Failure> {
+        let context = &self.shared.context;
+        let s3 = context.clients.s3(&place.destination.region);
+        let found = head(&s3, copy_of(place, &copy.id)).await;
+        let Found::Object(found) = found.map_err(|api| at_copy(&api, place))? else {
+            return Ok(());
+        };
+        let source = self.source_of(point).await?;
+        let facts = source.as_ref().map(|source| &source.headed.facts);
+        let differs = |kind, detail| Finding {
+            backup_version_id: Some(copy.id.clone()),
+            ..of_point_as(point, kind, detail)
+        };
+        if let Some(detail) = stored_differ(point, facts, &found.headed.facts) {
+            audited
+                .findings
+                .push(differs(Kind::ChecksumDiffers, detail));
+            return Ok(());
+        }
+        if source.is_some() {
+            let carried = self.carried(place, point, copy).await?;
+            let carried = carried.into_iter();
+            audited
+                .findings
+                .extend(carried.map(|(kind, detail)| differs(kind, detail)));
+        }
+        if self.shared.level < Level::Read {
+            return Ok(());
+        }
+        if found.headed.archived {
+            audited.archived += 1;
+            return Ok(());
+        }
+        let copy_facts = &found.headed.facts;
+        let expected = expected_crc(point, facts, copy_facts).map(str::to_owned);
+        // Without the source and without a sum there is nothing to hold the bytes against.
+        if expected.is_some() || source.as_ref().is_some_and(|it| !it.headed.archived) {
+            audited.reading.push(Reading {
+                finding: differs(Kind::ChecksumDiffers, String::new()),
+                copy_key: place.key.clone(),
+                copy_etag: copy_facts.etag.clone(),
+                bytes: copy_facts.size,
+                expected,
+                copy: (0, of_nothing()),
+                source: (0, of_nothing()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The version at the source, where it is still listed and still the same.
+    async fn source_of(&self, point: &RecoveryPoint) -> Result<Option<Head>, Failure> {
+        let version = point.object.in_order();
+        let mut listed = self.source().iter().filter(|entry| !entry.delete_marker);
+        if !listed.any(|entry| entry.in_order().is(&version)) {
+            return Ok(None);
+        }
+        let context = &self.shared.context;
+        let version = context.source_version(&self.group.key, version.id);
+        let found = head(&context.source_s3(), version).await;
+        let found = found.map_err(|api| api.at_source(&context.source))?;
+        Ok(match found {
+            Found::Object(found) => {
+                Some(*found).filter(|found| found.headed.facts.etag == point.object.etag)
+            }
+            Found::Nothing => None,
+        })
+    }
+
+    /// What goes along with the content.
+    async fn carried(
+        &self,
+        place: &Place<'_>,
+        point: &RecoveryPoint,
+        copy: &Entry,
+    ) -> Result<Vec<(Kind, String)>, Failure> {
+        let context = &self.shared.context;
+        let id = point.object.in_order().id;
+        let ours = context.source_version(&self.group.key, id);
+        let theirs = copy_of(place, &copy.id);
+        let (source, backup) = (
+            context.source_s3(),
+            context.clients.s3(&place.destination.region),
+        );
+        let at_source = |api: ApiError| api.at_source(&context.source);
+        let at_backup = |api: ApiError| at_copy(&api, place);
+        let mut found = Vec::new();
+        let mine = tags(&source, ours).await.map_err(at_source)?;
+        let other = tags(&backup, theirs).await.map_err(at_backup)?;
+        if mine != other {
+            found.push((Kind::TagsDiffer, format!("source {mine:?}, copy {other:?}")));
+        }
+        let mut rules = self.shared.policy.rules.iter();
+        let rule = rules.find(|rule| rule.name == point.rule);
+        if rule.is_some_and(|rule| rule.annotations == Annotations::Carry) {
+            let mine = annotations::digest(&source, ours)
+                .await
+                .map_err(at_source)?;
+            let other = annotations::digest(&backup, theirs)
+                .await
+                .map_err(at_backup)?;
+            if mine != other {
+                found.push((
+                    Kind::AnnotationsDiffer,
+                    format!("source {mine:?}, copy {other:?}"),
+                ));
+            }
+        }
+        Ok(found)
+    }
+}

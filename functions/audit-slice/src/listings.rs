@@ -1,0 +1,175 @@
+//! Source and destinations side by side, a batch of keys at a time.
+
+use std::sync::Arc;
+
+use backup_aws::Failure;
+use backup_aws::at_once::each;
+use backup_aws::s3::pages::{From, Listed};
+use backup_domain::audit::progress::Stage;
+use backup_domain::audit::{Group, Level, Merge, Next};
+
+use crate::audit::{Audit, Work};
+use crate::keys::{Key, Shared};
+
+/// Keys that are worked on before progress can be kept.
+const BATCH: usize = 256;
+/// Keys that are asked about at once.
+const AT_ONCE: usize = 32;
+
+/// Listings under way.
+pub struct Listings {
+    merge: Merge,
+    sides: Vec<Side>,
+}
+
+struct Side {
+    listed: Listed,
+    from: Option<From>,
+    /// Region of a destination's bucket.
+    region: String,
+    /// What comes before a key of the source.
+    prefix: String,
+    /// Prefixes under which other destinations of the same bucket lie.
+    others: Vec<String>,
+}
+
+impl Audit {
+    /// The next batch of keys.
+    pub async fn list(&self, work: &mut Work, after: String) -> Result<(), Failure> {
+        let mut listings = match work.listings.take() {
+            Some(listings) => listings,
+            None => self.begin(work, &after),
+        };
+        let mut groups = Vec::new();
+        while groups.len() < BATCH {
+            match listings.merge.advance() {
+                Next::Page(side) => self.turn(&mut listings, side).await?,
+                Next::Group(group) => groups.push(group),
+                Next::End => break,
+            }
+        }
+        let last = groups.last().map(|group| group.key.clone());
+        let over = groups.len() < BATCH;
+        self.take(work, groups).await?;
+        work.progress.stage = match last {
+            _ if over => Stage::Uploads {
+                destination: 0,
+                after: None,
+            },
+            last => Stage::Listings {
+                after: last.unwrap_or(after),
+            },
+        };
+        work.listings = Some(listings).filter(|_| !over);
+        Ok(())
+    }
+
+    fn begin(&self, work: &Work, after: &str) -> Listings {
+        let wanted = &work.progress.request.prefix;
+        let from = |prefix: &str| {
+            let key = format!("{prefix}{after}");
+            let from = From {
+                key,
+                version_id: None,
+            };
+            (!after.is_empty()).then_some(from)
+        };
+        let mut sides = vec![Side {
+            listed: self.context.source_listing(wanted),
+            from: from(""),
+            region: self.context.region.clone(),
+            prefix: String::new(),
+            others: vec![],
+        }];
+        for (name, destination) in &work.destinations {
+            let nested = work.policy.destinations.iter().filter(|(other, it)| {
+                *other != name
+                    && it.bucket == destination.bucket
+                    && it.prefix.len() > destination.prefix.len()
+                    && it.prefix.starts_with(&destination.prefix)
+            });
+            sides.push(Side {
+                listed: self.context.listing(destination, wanted),
+                from: from(&destination.prefix),
+                region: destination.region.clone(),
+                others: nested.map(|(_, it)| it.prefix.clone()).collect(),
+                prefix: destination.prefix.clone(),
+            });
+        }
+        let buckets = sides.iter().map(|side| side.listed.bucket.as_str());
+        Listings {
+            merge: Merge::new(buckets),
+            sides,
+        }
+    }
+
+    /// Fetches the next page of a listing.
+    async fn turn(&self, listings: &mut Listings, number: usize) -> Result<(), Failure> {
+        let side = &mut listings.sides[number];
+        let page = side
+            .listed
+            .versions(side.from.take())
+            .await
+            .map_err(|api| {
+                if number == 0 {
+                    api.at_source(&side.listed.bucket)
+                } else {
+                    api.at_destination(&side.listed.bucket, &side.region)
+                }
+            })?;
+        let ours = |key: &String| !side.others.iter().any(|other| key.starts_with(other));
+        let entries = page.entries.into_iter().filter(|(key, _)| ours(key));
+        let entries = entries
+            .filter_map(|(key, entry)| Some((key.strip_prefix(&side.prefix)?.to_owned(), entry)));
+        let entries = entries.collect();
+        side.from = page.next;
+        listings.merge.page(number, entries, side.from.is_none())?;
+        Ok(())
+    }
+
+    /// Compares a batch, and takes in what comes of it in the order of the keys.
+    pub async fn take(&self, work: &mut Work, groups: Vec<Group>) -> Result<(), Failure> {
+        let shared = Arc::new(Shared {
+            context: Arc::clone(&self.context),
+            policy: Arc::clone(&work.policy),
+            destinations: work.destinations.clone(),
+            level: work.progress.request.level,
+            slice: work
+                .slice
+                .filter(|_| work.progress.request.level > Level::Listing),
+            due_before: work.progress.due_before,
+        });
+        let compared = each(groups, AT_ONCE, |group| {
+            Key {
+                shared: Arc::clone(&shared),
+                group,
+            }
+            .compare()
+        })
+        .await;
+        for one in compared {
+            let one = one?;
+            for finding in &one.findings {
+                work.find(finding);
+            }
+            let progress = &mut work.progress;
+            progress.totals.keys += 1;
+            progress.totals.versions += one.versions;
+            progress.totals.points += one.points;
+            progress.totals.archived += one.archived;
+            for (pk, sk) in &one.met {
+                progress.met.add(pk, sk);
+            }
+            for (name, counted) in one.destinations {
+                progress
+                    .totals
+                    .destinations
+                    .entry(name)
+                    .or_default()
+                    .add(&counted);
+            }
+            progress.reading.extend(one.reading);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading the whole catalog, page by page.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use backup_domain::audit::finding::AuditError;
+use backup_domain::catalog::{RecoveryPoint, SHAPE};
+
+use super::{Catalog, Item, Start};
+use crate::{ApiError, Failure};
+
+impl Catalog {
+    /// A page of all recovery points, 1 MB of the table, and where the next one begins. What else lies
+    /// in the table is left out.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`, the last also for an item of another
+    /// shape.
+    pub async fn scan(
+        &self,
+        from: Option<Start>,
+    ) -> Result<(Vec<RecoveryPoint>, Option<Start>), Failure> {
+        let start = from.unwrap_or_default().into_iter();
+        let start: Item = start
+            .map(|(name, it)| (name, AttributeValue::S(it)))
+            .collect();
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("attribute_exists(destination) AND attribute_exists(#object)")
+            .expression_attribute_names("#object", "object")
+            .set_exclusive_start_key((!start.is_empty()).then_some(start))
+            .send()
+            .await
+            .map_err(|error| ApiError::of("Scan", &error).at_service(&self.table))?;
+        let next = answer.last_evaluated_key().map(|key| {
+            let text = |(name, value): (&String, &AttributeValue)| {
+                Some((name.clone(), value.as_s().ok()?.clone()))
+            };
+            key.iter().filter_map(text).collect()
+        });
+        let mut points = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            points.push(known_shape(self.read(item)?)?);
+        }
+        Ok((points, next))
+    }
+
+    /// The points of a key, of every destination; of a known shape all of them.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub async fn known_points(&self, pk: &str) -> Result<Vec<RecoveryPoint>, Failure> {
+        let points = self.points_of_key(pk).await?;
+        points.into_iter().map(known_shape).collect()
+    }
+}
+
+fn known_shape(point: RecoveryPoint) -> Result<RecoveryPoint, Failure> {
+    if point.shape == SHAPE {
+        return Ok(point);
+    }
+    let RecoveryPoint { pk, sk, shape, .. } = point;
+    Err(AuditError::Shape {
+        pk,
+        sk,
+        shape,
+        known: SHAPE,
+    }
+    .into())
+}

@@ -1,0 +1,85 @@
+//! Through the findings of an audit, part by part.
+
+use std::sync::Arc;
+
+use backup_aws::at_once::each;
+use backup_aws::s3::documents::Documents;
+use backup_aws::{Deadline, Failure, StepFunctions, executions};
+use backup_domain::audit::Finding;
+use backup_domain::audit::progress::{Progress, part_key, progress_key};
+use backup_domain::audit::repair::start_of;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+/// Executions that are started at once, and after how many the time is looked at. Far below what an
+/// account may start (AWS Step Functions Developer Guide, "Service quotas": a bucket of 1,300,
+/// refilled by 300 a second).
+const AT_ONCE: usize = 8;
+const CHUNK: usize = 200;
+
+/// Input and output of the state: how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Repaired {
+    /// Run of the audit.
+    run: String,
+    /// Parts that are done.
+    #[serde(default)]
+    parts: u32,
+    /// Findings of the next part that are done.
+    #[serde(default)]
+    lines: usize,
+    /// Executions that were started.
+    #[serde(default)]
+    started: u64,
+    /// Whether there is more to do.
+    #[serde(default)]
+    more: bool,
+}
+
+pub struct Repair {
+    pub documents: Documents,
+    pub executions: StepFunctions,
+    pub machine: String,
+    pub account: String,
+    pub region: String,
+}
+
+impl Repair {
+    /// Works on until all parts are done or the time is nearly over.
+    pub async fn run(&self, mut at: Repaired, deadline: Deadline) -> Result<Repaired, Failure> {
+        let progress: Option<Progress> = self.documents.get(&progress_key(&at.run)).await?;
+        let parts = progress.map_or(0, |progress| progress.parts);
+        let machine = Arc::new((self.executions.clone(), self.machine.clone()));
+        while at.parts < parts && !deadline.is_near() {
+            let key = part_key(&at.run, at.parts + 1);
+            let findings: Vec<Finding> = self.documents.lines(&key).await?.unwrap_or_default();
+            while at.lines < findings.len() && !deadline.is_near() {
+                let end = findings.len().min(at.lines + CHUNK);
+                let now = Timestamp::now();
+                let starts = findings[at.lines..end]
+                    .iter()
+                    .filter_map(|finding| start_of(finding, &self.account, &self.region, now));
+                let done = each(starts.collect(), AT_ONCE, |start| {
+                    let machine = Arc::clone(&machine);
+                    async move {
+                        let (client, arn) = &*machine;
+                        executions::start(client, arn, &start.name, &start.input).await
+                    }
+                })
+                .await;
+                for started in done {
+                    at.started += u64::from(started?);
+                }
+                at.lines = end;
+            }
+            if at.lines >= findings.len() {
+                (at.parts, at.lines) = (at.parts + 1, 0);
+            }
+        }
+        at.more = at.parts < parts;
+        info!(run = %at.run, started = at.started, more = at.more, "repaired");
+        Ok(at)
+    }
+}
