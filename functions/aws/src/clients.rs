@@ -53,6 +53,16 @@ impl Settings {
             })
     }
 
+    /// Names separated by commas; empty ones are left out.
+    ///
+    /// # Errors
+    /// [`SettingError`] when it is missing or empty.
+    pub fn list(self, name: &'static str) -> Result<Vec<String>, SettingError> {
+        let text = self.text(name)?;
+        let names = text.split(',').filter(|name| !name.is_empty());
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// A number or the like that must be there.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The only crate that sees the AWS SDK: clients, calls, error mapping and the Lambda entry.
 
+pub mod at_once;
 pub mod catalog;
 pub mod clients;
 pub mod dead;

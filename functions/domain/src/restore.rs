@@ -9,5 +9,6 @@ pub mod course;
 pub mod estimate;
 pub mod line;
 pub mod moment;
+pub mod proof;
 pub mod report;
 pub mod request;

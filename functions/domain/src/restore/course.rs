@@ -1,16 +1,26 @@
 //! What passes between the states of the restore machine: where it stands, in a few KB.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::estimate::Estimate;
+use super::line::Copy;
+use super::moment::is_archive;
 use super::report::{Counts, Left};
-use super::request::Request;
+use super::request::{Request, Tier};
 use crate::task::Execution;
 
-/// Seconds between two looks at copies that are brought back from an archive.
-pub const WAIT_SECONDS: u32 = 900;
+/// Seconds between two looks at copies that are brought back from an archive in hours.
+pub const fn wait_seconds(tier: Tier) -> u32 {
+    match tier {
+        Tier::Standard => 1800,
+        Tier::Bulk => 3600,
+    }
+}
+
 /// What is left out of a plan is named this often in its summary; the list beside it names all.
 pub const NAMED_MAX: usize = 10;
 
@@ -187,6 +197,12 @@ pub struct Summary {
     pub copy: Tally,
     /// Of these, in an archive class: to be brought back first.
     pub archived: Tally,
+    /// Of the archived ones, those in DEEP_ARCHIVE.
+    #[serde(default)]
+    pub deep: Tally,
+    /// Regions that they lie in.
+    #[serde(default)]
+    pub regions: BTreeSet<String>,
     /// Of these, over what is there.
     pub covered: u64,
     /// There already, with the very content.
@@ -218,6 +234,21 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Counts a copy to restore.
+    pub fn count(&mut self, copy: &Copy) {
+        self.copy.add(copy.size);
+        let class = copy.storage_class.as_deref().unwrap_or_default();
+        if is_archive(class) {
+            self.archived.add(copy.size);
+        }
+        if class == "DEEP_ARCHIVE" {
+            self.deep.add(copy.size);
+        }
+        if !self.regions.contains(&copy.region) {
+            self.regions.insert(copy.region.clone());
+        }
+    }
+
     /// Names something that is left out.
     pub fn name(&mut self, left: &Left) {
         if self.named.len() < NAMED_MAX {

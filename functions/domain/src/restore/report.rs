@@ -9,7 +9,8 @@ use super::estimate::usd;
 use super::request::{From, Mode};
 use crate::error::one_line;
 use crate::evidence::Evidence;
-use crate::limits::{GIB, KIB, MIB};
+use crate::limits::{GIB, KIB, MIB, SNS_SUBJECT_CHARS_MAX};
+use crate::message::Message;
 
 /// What became of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +250,32 @@ pub fn page(course: &Course, named: &[Restored]) -> String {
         ));
     }
     page
+}
+
+/// What the owner is told at the end.
+pub fn message(course: &Course, execution: &str) -> Message {
+    let done = &course.done;
+    let (word, outcome) = if done.is_complete() {
+        ("restored", "stored")
+    } else {
+        ("RESTORE INCOMPLETE", "failed")
+    };
+    let bucket = &course.request.to.bucket;
+    let subject: String = format!("s3-backup: {word}: {bucket}");
+    let report = format!("s3://{}/{}", course.work.bucket, course.work.page());
+    let text = format!(
+        "{}\n\nWhat:      {} as of {}\nTo:        s3://{bucket}/{}\nReport:    {report}\nExecution: {execution}\n",
+        verdict(done),
+        course.request.what(),
+        course.request.at,
+        one_line(&course.request.to.prefix, 200),
+    );
+    Message {
+        subject: subject.chars().take(SNS_SUBJECT_CHARS_MAX).collect(),
+        text,
+        json: serde_json::json!({"restore": course, "execution": execution}).to_string(),
+        outcome,
+    }
 }
 
 fn mode(mode: Mode) -> &'static str {

@@ -173,6 +173,14 @@ pub enum RequestError {
         /// The target.
         bucket: String,
     },
+    /// No such bucket.
+    #[error("there is no bucket {bucket} in {region}")]
+    NoBucket {
+        /// The target.
+        bucket: String,
+        /// Where it was looked for.
+        region: String,
+    },
     /// Covering and hiding would destroy.
     #[error("{bucket} keeps no versions, so that a restore over it would destroy what it covers")]
     Unversioned {
@@ -216,6 +224,7 @@ impl Named for RequestError {
             Self::IsSource { .. } => "name another bucket or a prefix; or choose a mode: in-place brings back what is missing and leaves the rest, overwrite covers what differs, rollback also hides what came later".to_owned(),
             Self::NotSource { .. } => "leave out the target's prefix and name the source, or choose another mode".to_owned(),
             Self::NotGranted { .. } => "add the bucket to the parameter RestoreBucketNames and deploy".to_owned(),
+            Self::NoBucket { .. } => "check bucket and region; a restore makes no buckets".to_owned(),
             Self::Unversioned { .. } => "enable versioning on the bucket and wait 15 minutes, or restore beside it".to_owned(),
             Self::Nothing { .. } => "check the spelling; keys are compared byte for byte".to_owned(),
             Self::TooEarly { .. } => "name a later moment".to_owned(),

@@ -18,6 +18,8 @@ mod hostile;
 mod multipart;
 mod on_demand;
 mod order;
+mod restore;
+mod restore_refused;
 mod resume;
 mod sample_events;
 mod seaweed;
