@@ -1,5 +1,7 @@
 //! One key: what it was at the moment, and what lies where it would be restored to.
 
+use std::collections::BTreeMap;
+
 use backup_aws::at_once::each;
 use backup_aws::s3::head::{self, Head, Version, head};
 use backup_aws::s3::listing::Entry;
@@ -217,7 +219,12 @@ impl Looker {
         for held in copies {
             let version = version(&backup.bucket, key, Some(&held.version_id));
             let tags = head::tags(&self.backup, version).await;
-            let tags = tags.map_err(|api| api.at_destination(&backup.bucket, &self.region))?;
+            let tags = match tags {
+                Ok(tags) => tags,
+                // It went meanwhile, which the restore itself finds out.
+                Err(api) if api.is_missing() => BTreeMap::new(),
+                Err(api) => return Err(api.at_destination(&backup.bucket, &self.region)),
+            };
             if tags.get(bad).is_some_and(|value| value == bad_value) {
                 continue;
             }

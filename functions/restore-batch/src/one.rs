@@ -116,7 +116,8 @@ impl One {
                 region: self.target_region.clone(),
                 account: None,
                 prefix: self.to.prefix.clone(),
-                storage_class: None,
+                // That of an archived copy would be out of reach again.
+                storage_class: Some("STANDARD".to_owned()),
                 kms_key: None,
                 object_lock: None,
                 allow_weaker_encryption: false,

@@ -6,6 +6,7 @@ use backup_e2e::restoring::{NO_BUCKET, SCRATCH, UNVERSIONED};
 use serde_json::{Value, json};
 
 use crate::allowed::{asked, check, step};
+use crate::restore::ask_for_the_latest;
 
 #[test]
 fn a_restore_that_cannot_be_meant_is_refused_by_name_and_writes_nothing() {
@@ -69,7 +70,7 @@ fn a_target_that_refuses_is_named() {
     let _alone = world.alone();
     world.change(&[("denied/one".to_owned(), Some(b"one".to_vec()))]);
     let at = world.moment();
-    let to = "denied-target/";
+    let to = "denied-target";
     world
         .proxy
         .fail("ListObjectsV2", to, backup_e2e::Fault::Status(403), 1);
@@ -105,7 +106,7 @@ fn a_target_that_refuses_is_named() {
 #[test]
 fn restoring_functions_may_do_what_they_do_and_nothing_more() {
     let world = World::restoring();
-    let _others = world.among_others();
+    let _alone = world.alone();
     make_every_call(world);
     let asked = asked(world);
     for name in ["PlanRestore", "RestoreBatch", "FinishRestore"] {
@@ -141,13 +142,15 @@ fn make_every_call(world: &World) {
     let bare = json!({"from": {"backup": {"bucket": world.backup(), "region": world.outputs["BackupRegion"]}}});
     let single = json!({"key": "calls/small", "at": at, "to": {"bucket": world.source()}, "mode": "in-place"});
     world.change(&[("cold/called".to_owned(), None)]);
+    ask_for_the_latest(world, "cold-copies/cold/called");
     for input in [
         single,
         input("calls/", json!({})),
         input("calls/", bare),
-        input("cold/", json!({})),
+        input("cold/called", json!({})),
     ] {
         let ended = world.restore(&input);
         assert_eq!(ended.status, "SUCCEEDED", "{input}: {ended:?}");
     }
+    world.proxy.mend();
 }
