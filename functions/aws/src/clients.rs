@@ -96,6 +96,11 @@ impl Clients {
     /// Reads credentials, region and endpoint, and starts logging.
     pub async fn from_env() -> Self {
         start_logging();
+        Self::quiet().await
+    }
+
+    /// The same without a log: for a command line, whose output is its own.
+    pub async fn quiet() -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
             .operation_attempt_timeout(ATTEMPT)
