@@ -1,6 +1,7 @@
 //! `s3-backup`: what an operator asks of a deployed backup, and tells it to do.
 
 mod failure;
+mod restore;
 mod say;
 mod stack;
 mod status;
@@ -53,6 +54,12 @@ enum Verb {
     ///
     /// Exits with 1 where something has failed or waits, or the key has no recovery point.
     Status(status::Arguments),
+    /// Bring back a key, a prefix or the bucket as it was at a moment.
+    ///
+    /// Plans first, writing nothing, and shows the plan; then asks, restores, follows and reports. What is
+    /// there already with the right content is left alone, so that a restore that was cut off goes on.
+    /// Exits with 1 where something was not restored, with 2 where the restore cannot be meant like that.
+    Restore(restore::Arguments),
 }
 
 #[tokio::main]
@@ -73,6 +80,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     let stack = Stack::find(&global.stack).await?;
     match arguments.verb {
         Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
+        Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,
     }
 }
 

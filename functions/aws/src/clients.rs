@@ -148,6 +148,12 @@ impl Clients {
             .clone()
     }
 
+    /// S3 in the region that the environment names.
+    pub fn home_s3(&self) -> aws_sdk_s3::Client {
+        let region = self.config.region().map(ToString::to_string);
+        self.s3(&region.unwrap_or_default())
+    }
+
     fn new_s3(&self, region: &str) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)
             .region(Region::new(region.to_owned()))

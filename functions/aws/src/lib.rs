@@ -13,6 +13,7 @@ pub mod policy_store;
 pub mod prepare;
 pub mod queue;
 pub mod rejected;
+pub mod restores;
 pub mod s3;
 pub mod serve;
 pub mod settle;

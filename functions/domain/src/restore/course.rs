@@ -11,6 +11,7 @@ use super::line::Copy;
 use super::moment::is_archive;
 use super::report::{Counts, Left};
 use super::request::{Request, Tier};
+use crate::error::one_line;
 use crate::task::Execution;
 
 /// Seconds between two looks at copies that are brought back from an archive in hours.
@@ -23,6 +24,8 @@ pub const fn wait_seconds(tier: Tier) -> u32 {
 
 /// What is left out of a plan is named this often in its summary; the list beside it names all.
 pub const NAMED_MAX: usize = 10;
+/// Bytes of a reason in the summary, which passes from state to state.
+const WHY_BYTES_MAX: usize = 200;
 
 /// Input of PlanRestore.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,7 +132,12 @@ impl Work {
 
     /// Results of a slice.
     pub fn results_of(&self, slice: u32) -> String {
-        format!("{}results/slice-{slice:05}/", self.folder)
+        format!("{}slice-{slice:05}/", self.results_of_all())
+    }
+
+    /// Results of all slices, one object a line.
+    pub fn results_of_all(&self) -> String {
+        format!("{}results/", self.folder)
     }
 
     /// Uploads of large objects of a line that are under way.
@@ -252,7 +260,11 @@ impl Summary {
     /// Names something that is left out.
     pub fn name(&mut self, left: &Left) {
         if self.named.len() < NAMED_MAX {
-            self.named.push(left.clone());
+            let why = one_line(&left.why, WHY_BYTES_MAX);
+            self.named.push(Left {
+                why,
+                ..left.clone()
+            });
         }
     }
 }

@@ -151,7 +151,9 @@ fn headers_metadata_and_tags_come_back_and_the_marker_does_not() {
         }
         // The local stack keeps no tags that come with CreateMultipartUpload.
         let calls = world.proxy.calls("dressed-again");
-        let mut begun = calls.iter().filter(|call| call.operation == "CreateMultipartUpload");
+        let mut begun = calls
+            .iter()
+            .filter(|call| call.operation == "CreateMultipartUpload");
         let begun = begun.next().unwrap();
         assert_eq!(begun.header("x-amz-tagging"), Some("class=secret"));
     }
