@@ -19,6 +19,8 @@ mod multipart;
 mod on_demand;
 mod order;
 mod restore;
+mod restore_cli;
+mod restore_moment;
 mod restore_refused;
 mod resume;
 mod sample_events;
