@@ -1,6 +1,7 @@
 //! The catalog in DynamoDB: every write is conditional.
 
 mod digest;
+mod keys;
 mod order;
 mod scan;
 mod watch;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
 
+pub use keys::Keys;
 pub use order::Owed;
 pub use watch::{Claim, Page, Start};
 

@@ -15,9 +15,11 @@ pub mod policy_store;
 pub mod prepare;
 pub mod queue;
 pub mod rejected;
+pub mod restores;
 pub mod s3;
 pub mod serve;
 pub mod settle;
+pub mod stack;
 pub mod topic;
 
 pub use backup_domain::ErrorName;

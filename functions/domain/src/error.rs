@@ -70,6 +70,10 @@ error_names! {
     Unsettled => "the sweep settles it; if it recurs, look for something else that writes to the backup bucket",
     /// Raised at the end of an execution whose failure was recorded, parked and told.
     BackupFailed => "read the cause; each failed destination is named there with its own advice",
+    /// A restore cannot be asked for like that. Nothing was written.
+    InvalidRestore => "correct the request and start a new execution",
+    /// Raised at the end of a restore that did not bring back everything; its report says what.
+    RestoreIncomplete => "read the report; start an execution with its plan to try again what failed",
     /// The dead-letter queue refused the event.
     Unparked => "check the dead-letter queue and its policy; the catalog holds the failure, start the event again from it",
 }
@@ -155,17 +159,26 @@ pub fn one_line(message: &str, bytes_max: usize) -> String {
     line
 }
 
-/// Control characters would break the lines of a mail, and JSON writes them at six times their length.
-pub(crate) fn printable(text: &str) -> String {
+/// The text with everything escaped that would break the lines of a mail, move a cursor, turn the
+/// writing direction or hide: an object's key may hold any of it.
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
-            if c.is_control() {
+            if is_treacherous(c) {
                 c.escape_default().to_string()
             } else {
                 c.to_string()
             }
         })
         .collect()
+}
+
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Reads what Step Functions hands to a Catch (`$states.errorOutput`) into a [`Cause`].
@@ -254,6 +267,7 @@ mod tests {
     fn a_message_is_one_line_and_cut_between_characters() {
         assert_eq!(one_line("short", 5), "short");
         assert_eq!(one_line("a\nb\u{1}", 99), "a\\nb\\u{1}");
+        assert_eq!(one_line("a\u{202e}txt.exe", 99), "a\\u{202e}txt.exe");
         assert_eq!(one_line("🦀🦀🦀", 12), "🦀🦀🦀");
         assert_eq!(one_line("🦀🦀🦀🦀", 12), "🦀🦀…");
         let said = "x".repeat(9 * CAUSE_MESSAGE_BYTES_MAX);

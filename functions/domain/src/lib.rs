@@ -21,6 +21,7 @@ pub mod object;
 pub mod order;
 pub mod parts;
 pub mod policy;
+pub mod restore;
 pub mod sequencer;
 pub mod task;
 pub mod watch;

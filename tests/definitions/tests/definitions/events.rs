@@ -5,6 +5,8 @@ use std::fs;
 
 use backup_domain::error::Named;
 use backup_domain::multipart::{CopyPartsTask, FinishTask, ReadRangeTask};
+use backup_domain::restore::course::{FinishTask as FinishRestoreTask, PlanTask};
+use backup_domain::restore::line::Line;
 use backup_domain::task::{CopyTask, FailureTask, FilterTask, NotifyTask, RecordTask, VerifyTask};
 use backup_domain::watch::StatusChange;
 use backup_domain::{ErrorName, SourceEvent, event};
@@ -298,6 +300,9 @@ fn every_function_has_a_sample_task_of_its_type() {
             "record" => readable::<RecordTask>(task),
             "record-failure" => readable::<FailureTask>(task),
             "notify" => readable::<NotifyTask>(task),
+            "plan-restore" => readable::<PlanTask>(task),
+            "restore-batch" => readable::<Line>(task),
+            "finish-restore" => readable::<FinishRestoreTask>(task),
             // The sweep reads nothing of what its rule sends.
             "watcher" => readable::<StatusChange>(task),
             "sweep" => readable::<Value>(task),
@@ -334,8 +339,9 @@ fn payload_fields(folder: &str) -> BTreeSet<String> {
     }
     let capitalised = |word: &str| word[..1].to_uppercase() + &word[1..];
     let state: String = folder.split('-').map(capitalised).collect();
-    let machine: Value = serde_json::from_str(&read("statemachine/backup.asl.json")).unwrap();
-    let payload = find(&machine, &state).unwrap_or_else(|| panic!("no state {state}"));
+    let mut machines = machine::MACHINES.into_iter().map(machine::machine);
+    let payload = machines.find_map(|machine| find(&machine, &state));
+    let payload = payload.unwrap_or_else(|| panic!("no state {state}"));
     fields(&payload).into_iter().map(str::to_owned).collect()
 }
 

@@ -1,0 +1,56 @@
+//! What a deployed stack is made of, for who knows its name alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ApiError, ErrorName, Failure};
+
+/// Names of a stack's resources. The deployment writes them, as JSON, into the SSM parameter
+/// `/<stack>/resources`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// Bucket that is backed up.
+    pub source: String,
+    /// DynamoDB table of recovery points.
+    pub catalog: String,
+    /// ARN of the state machine.
+    pub state_machine: String,
+    /// ARN of the state machine that restores.
+    pub restore_machine: String,
+    /// Bucket of plans and reports of restores.
+    pub reports: String,
+    /// URL of the dead-letter queue.
+    pub queue: String,
+    /// ARN of the topic.
+    pub topic: String,
+    /// SSM parameter that holds the policy.
+    pub policy: String,
+}
+
+/// The resources of a stack, or `None` where this region and account have none of that name.
+///
+/// # Errors
+/// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SSM does not say, the last also
+/// when another release wrote what is there.
+pub async fn find(client: &aws_sdk_ssm::Client, stack: &str) -> Result<Option<Resources>, Failure> {
+    let name = format!("/{stack}/resources");
+    let answer = match client.get_parameter().name(&name).send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return match ApiError::of("GetParameter", &error) {
+                api if api.code == "ParameterNotFound" => Ok(None),
+                api => Err(api.at_service(&name)),
+            };
+        }
+    };
+    let text = answer.parameter.and_then(|it| it.value);
+    let text = text.unwrap_or_default();
+    serde_json::from_str(&text).map(Some).map_err(|problem| {
+        let mut failure = Failure::new(
+            ErrorName::DestinationUnavailable,
+            format!("the parameter {name} cannot be read: {problem}"),
+        );
+        failure.advice = "deploy the stack with the release of this command".to_owned();
+        failure
+    })
+}
