@@ -17,7 +17,9 @@ pub struct Resources {
     pub state_machine: String,
     /// ARN of the state machine that restores.
     pub restore_machine: String,
-    /// Bucket of plans and reports of restores.
+    /// ARN of the state machine that audits.
+    pub audit_machine: String,
+    /// Bucket of plans and reports of restores and audits.
     pub reports: String,
     /// URL of the dead-letter queue.
     pub queue: String,

@@ -24,9 +24,9 @@ pub struct Task {
     /// What a repair did.
     #[serde(default)]
     repaired: Repaired,
-    /// What the state machine caught, where the audit came to no end.
+    /// What the state machine caught, where the audit came to no end; an empty object where it did.
     #[serde(default)]
-    failure: Option<Value>,
+    failure: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,7 +72,7 @@ impl Finish {
         let run = request.resume.clone().unwrap_or(task.execution.name);
         let kept: Option<Progress> = self.documents.get(&progress_key(&run)).await?;
         let progress = kept.unwrap_or_else(|| Progress::new(run.clone(), request, now));
-        let cause: Option<Cause> = task.failure.as_ref().map(cause_of);
+        let cause: Option<Cause> = task.failure.get("Error").map(|_| cause_of(&task.failure));
         let bucket = &self.documents.bucket;
         let summary = Summary::of(&progress, bucket, task.repaired.started, cause, now);
         let page = report::page(&summary);

@@ -18,7 +18,13 @@ use tracing::info;
 const AT_ONCE: usize = 8;
 const CHUNK: usize = 200;
 
-/// Input and output of the state: how far it has come.
+/// Input of the state.
+#[derive(Debug, Deserialize)]
+pub struct Task {
+    repaired: Repaired,
+}
+
+/// Output of the state: how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repaired {
@@ -48,7 +54,8 @@ pub struct Repair {
 
 impl Repair {
     /// Works on until all parts are done or the time is nearly over.
-    pub async fn run(&self, mut at: Repaired, deadline: Deadline) -> Result<Repaired, Failure> {
+    pub async fn run(&self, task: Task, deadline: Deadline) -> Result<Repaired, Failure> {
+        let mut at = task.repaired;
         let progress: Option<Progress> = self.documents.get(&progress_key(&at.run)).await?;
         let parts = progress.map_or(0, |progress| progress.parts);
         let machine = Arc::new((self.executions.clone(), self.machine.clone()));

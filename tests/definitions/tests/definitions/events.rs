@@ -303,6 +303,8 @@ fn every_function_has_a_sample_task_of_its_type() {
             "plan-restore" => readable::<PlanTask>(task),
             "restore-batch" => readable::<Line>(task),
             "finish-restore" => readable::<FinishRestoreTask>(task),
+            // Their input is read as plain JSON, so that what is wrong with it can be told.
+            "audit-slice" | "repair" | "finish-audit" => readable::<Value>(task),
             // The sweep reads nothing of what its rule sends.
             "watcher" => readable::<StatusChange>(task),
             "sweep" => readable::<Value>(task),

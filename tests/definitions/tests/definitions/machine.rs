@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{read, root};
 
 /// Definitions in `statemachine/`.
-pub const MACHINES: [&str; 2] = ["backup", "restore"];
+pub const MACHINES: [&str; 3] = ["backup", "restore", "audit"];
 
 pub fn machine(name: &str) -> Value {
     serde_json::from_str(&definition(name)).unwrap()

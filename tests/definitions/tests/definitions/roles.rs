@@ -91,6 +91,7 @@ fn machines_and_the_rule_may_do_what_their_definitions_say() {
     for (name, role) in [
         ("backup", "BackupStateMachineRole"),
         ("restore", "RestoreStateMachineRole"),
+        ("audit", "AuditStateMachineRole"),
     ] {
         let definition = definition(name);
         let named = definition
@@ -135,12 +136,17 @@ fn machines_and_the_rule_may_do_what_their_definitions_say() {
         }
         assert_eq!(seen, called, "functions that may be invoked, and that are");
     }
-    let rule = statements(&roles["RuleRole"]["Properties"]);
-    let [start] = rule[..] else {
-        panic!("{rule:?}");
-    };
-    assert_eq!(start["Action"], "states:StartExecution");
-    assert_eq!(start["Resource"], json!({"Ref": "BackupStateMachine"}));
+    for (role, machine) in [
+        ("RuleRole", "BackupStateMachine"),
+        ("AuditRuleRole", "AuditStateMachine"),
+    ] {
+        let rule = statements(&roles[role]["Properties"]);
+        let [start] = rule[..] else {
+            panic!("{rule:?}");
+        };
+        assert_eq!(start["Action"], "states:StartExecution");
+        assert_eq!(start["Resource"], json!({"Ref": machine}));
+    }
 }
 
 /// What a further destination is granted is what the first one is: the end-to-end tests hold that
