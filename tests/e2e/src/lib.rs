@@ -1,6 +1,7 @@
 //! A world for end-to-end tests: one stack a run, a proxy before its services, and questions to ask.
 
 mod ask;
+mod auditing;
 pub mod gauge;
 pub mod hurry;
 pub mod iam;

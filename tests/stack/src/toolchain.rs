@@ -39,6 +39,14 @@ impl Toolchain {
         &self.layout
     }
 
+    /// The program `rclone`, of the tests' witnesses.
+    ///
+    /// # Errors
+    /// As for every other environment.
+    pub fn rclone(&self) -> Result<std::path::PathBuf> {
+        Ok(self.witness(&crate::Silent)?.program("rclone"))
+    }
+
     /// The environment of the tests' witnesses, made when it is first asked for: only tests need it.
     pub(crate) fn witness(&self, progress: &dyn Progress) -> Result<Venv> {
         if let Some(venv) = Venv::ready(&self.layout, "witness")? {

@@ -7,6 +7,7 @@
 
 mod allowed;
 mod asl;
+mod audit;
 mod backup;
 mod bad_input;
 mod carried;
