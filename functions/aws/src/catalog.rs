@@ -2,6 +2,7 @@
 
 mod digest;
 mod keys;
+mod lag;
 mod order;
 mod scan;
 mod watch;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use crate::{ApiError, ErrorName, Failure};
 
 pub use keys::Keys;
+pub use lag::{Ended, Tracked};
 pub use order::Owed;
 pub use watch::{Claim, Page, Start};
 
@@ -192,7 +194,8 @@ impl Catalog {
         condition: &str,
         values: &[(&str, &str)],
     ) -> Result<Written, Failure> {
-        let item: Item = serde_dynamo::to_item(point).map_err(|problem| shape(&problem))?;
+        let mut item: Item = serde_dynamo::to_item(point).map_err(|problem| shape(&problem))?;
+        lag::index(&mut item, point);
         let mut request = self
             .client
             .put_item()

@@ -162,9 +162,30 @@ pub fn sort_key(destination: &str, object: &SourceObject) -> String {
     format!("{destination}#{}", object.version_key())
 }
 
+/// Partition of the index of what is open at a destination: spread like the days are.
+pub fn open_at(destination: &str, shard: u64) -> String {
+    format!("{destination}#{shard}")
+}
+
+impl RecoveryPoint {
+    /// Its partition in the index of what is open, while it is.
+    pub fn open(&self) -> Option<String> {
+        let open = matches!(self.status, Status::Copying | Status::Failed);
+        open.then(|| open_at(&self.destination, shard(&self.pk)))
+    }
+}
+
+fn shard(pk: &str) -> u64 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, pk.as_bytes()) % DAY_SHARDS
+}
+
 /// Partition of the index by day: the UTC day, and a shard that is always the same for a key.
 pub fn day(at: Timestamp, pk: &str) -> String {
-    let shard = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, pk.as_bytes()) % DAY_SHARDS;
+    day_at(at, shard(pk))
+}
+
+/// The same by the number of the shard, below [`DAY_SHARDS`].
+pub fn day_at(at: Timestamp, shard: u64) -> String {
     let day = at.to_string();
     format!("{}#{shard}", day.split('T').next().unwrap_or_default())
 }

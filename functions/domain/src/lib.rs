@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod evidence;
 pub mod key;
+pub mod lag;
 pub mod lease;
 pub mod limits;
 pub mod marker;

@@ -1,0 +1,285 @@
+//! What the measurement of the lag reads and writes in the catalog.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, day_at, open_at};
+use backup_domain::lag::{Late, Marks, Open};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::{Catalog, Item, Start};
+use crate::{ApiError, Failure};
+
+/// Partition of what was late and is followed.
+const LATE: &str = "late";
+/// How long something late is followed: longer than anything lies in the queue.
+const FOLLOWED: SignedDuration = SignedDuration::from_hours(24 * 100);
+
+/// A version that came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Name of the destination.
+    pub destination: String,
+    /// When S3 told of it.
+    pub since: Timestamp,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// Something late that is followed until its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracked {
+    /// Its sort key.
+    pub id: String,
+    /// Keys of its recovery point.
+    pub point: (String, String),
+    /// As it is told.
+    pub late: Late,
+    /// Whether it was told.
+    pub told: bool,
+}
+
+/// Adds what the indexes go by: when S3 told of the version, and where it stands while it is open.
+pub(super) fn index(item: &mut Item, point: &RecoveryPoint) {
+    let since = text(&point.object.event_at.to_string());
+    if let Some(open) = point.open() {
+        item.insert("open".to_owned(), text(&open));
+        item.insert("openSince".to_owned(), since.clone());
+    }
+    item.insert("eventAt".to_owned(), since);
+}
+
+impl Catalog {
+    /// A page of what is open at a destination, in one shard, the oldest first.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn open(
+        &self,
+        destination: &str,
+        shard: u64,
+        from: Option<Start>,
+    ) -> Result<(Vec<Open>, Option<Start>), Failure> {
+        let request = self
+            .client
+            .query()
+            .index_name("by-open")
+            .key_condition_expression("#open = :open")
+            .expression_attribute_names("#open", "open")
+            .expression_attribute_values(":open", text(&open_at(destination, shard)));
+        let start = from.unwrap_or_default().into_iter();
+        let start: Item = start.map(|(name, it)| (name, text(&it))).collect();
+        let answer = request
+            .table_name(&self.table)
+            .select(Select::AllProjectedAttributes)
+            .set_exclusive_start_key((!start.is_empty()).then_some(start))
+            .send()
+            .await
+            .map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
+        let next = answer.last_evaluated_key().map(|key| {
+            let text = |(name, value): (&String, &AttributeValue)| {
+                Some((name.clone(), value.as_s().ok()?.clone()))
+            };
+            key.iter().filter_map(text).collect()
+        });
+        let open = |item: &Item| {
+            let object = item.get("object")?.as_m().ok()?;
+            Some(Open {
+                pk: word(item, "pk")?,
+                sk: word(item, "sk")?,
+                destination: destination.to_owned(),
+                key: word(object, "key")?,
+                bytes: object.get("size")?.as_n().ok()?.parse().ok()?,
+                since: word(item, "openSince")?.parse().ok()?,
+                failed: word(item, "status")? == Status::Failed.as_str(),
+            })
+        };
+        Ok((answer.items().iter().filter_map(open).collect(), next))
+    }
+
+    /// What was stored after a moment of a UTC day, in one shard, until the end of that day.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn stored_after(
+        &self,
+        after: Timestamp,
+        day: Timestamp,
+        shard: u64,
+    ) -> Result<Vec<Ended>, Failure> {
+        let mut items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by-day")
+            .key_condition_expression("#day = :day AND endedAt > :after")
+            .filter_expression("#status = :stored")
+            .expression_attribute_names("#day", "day")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":day", text(&day_at(day, shard)))
+            .expression_attribute_values(":after", text(&after.to_string()))
+            .expression_attribute_values(":stored", text(Status::Stored.as_str()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while let Some(item) = items.next().await {
+            let item =
+                item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
+            let ended = (|| {
+                Some(Ended {
+                    destination: word(&item, "destination")?,
+                    since: word(&item, "eventAt")?.parse().ok()?,
+                    at: word(&item, "endedAt")?.parse().ok()?,
+                })
+            })();
+            found.extend(ended);
+        }
+        Ok(found)
+    }
+
+    /// Follows something late from now on; says whether it is new.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn follow(&self, open: &Open, now: Timestamp) -> Result<bool, Failure> {
+        let expires = now.saturating_add(FOLLOWED).unwrap_or(Timestamp::MAX);
+        let request = self
+            .update(LATE, &late_id(&open.pk, &open.sk))
+            .update_expression(
+                "SET point = :pk, pointSort = :sk, destination = :destination, #key = :key, \
+                 since = :since, shape = :shape, expiresAt = :expires",
+            )
+            .condition_expression("attribute_not_exists(pk)")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_values(":pk", text(&open.pk))
+            .expression_attribute_values(":sk", text(&open.sk))
+            .expression_attribute_values(":destination", text(&open.destination))
+            .expression_attribute_values(":key", text(&open.key))
+            .expression_attribute_values(":since", text(&open.since.to_string()))
+            .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()))
+            .expression_attribute_values(
+                ":expires",
+                AttributeValue::N(expires.as_second().to_string()),
+            );
+        self.sent(request).await
+    }
+
+    /// A page of what is followed.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn followed(&self, after: Option<String>) -> Result<Vec<Tracked>, Failure> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk > :after")
+            .expression_attribute_values(":pk", text(LATE))
+            .expression_attribute_values(":after", text(&after.unwrap_or_else(|| "-".to_owned())))
+            .send()
+            .await
+            .map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
+        let tracked = |item: &Item| {
+            Some(Tracked {
+                id: word(item, "sk")?,
+                point: (word(item, "point")?, word(item, "pointSort")?),
+                late: Late {
+                    destination: word(item, "destination")?,
+                    key: word(item, "key")?,
+                    since: word(item, "since")?.parse().ok()?,
+                    status: String::new(),
+                },
+                told: item.contains_key("told"),
+            })
+        };
+        Ok(answer.items().iter().filter_map(tracked).collect())
+    }
+
+    /// Notes that something late was told.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn told_late(&self, id: &str) -> Result<(), Failure> {
+        let request = self
+            .update(LATE, id)
+            .update_expression("SET told = :true")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        self.sent(request).await.map(drop)
+    }
+
+    /// Follows something no longer.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn unfollow(&self, id: &str) -> Result<(), Failure> {
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", text(LATE))
+            .key("sk", text(id))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| ApiError::of("DeleteItem", &error).at_service(&self.table))
+    }
+
+    /// What the measurement remembers, and the last figures of the lag.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn lag_marks(&self) -> Result<Marks, Failure> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key("pk", text("lag"))
+            .key("sk", text("marks"))
+            .send()
+            .await
+            .map_err(|error| ApiError::of("GetItem", &error).at_service(&self.table))?;
+        let marks = answer.item.as_ref().and_then(|item| word(item, "marks"));
+        // Of another release: the counting begins anew.
+        Ok(marks
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
+    }
+
+    /// Remembers it, unless another measurement has done so since `before`.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn set_lag_marks(&self, marks: &Marks, before: Timestamp) -> Result<bool, Failure> {
+        let document = serde_json::to_string(marks).unwrap_or_default();
+        let request = self
+            .update("lag", "marks")
+            .update_expression("SET marks = :marks, counted = :counted, shape = :shape")
+            .condition_expression("attribute_not_exists(pk) OR counted = :before")
+            .expression_attribute_values(":marks", text(&document))
+            .expression_attribute_values(":counted", text(&marks.counted.to_string()))
+            .expression_attribute_values(":before", text(&before.to_string()))
+            .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()));
+        self.sent(request).await
+    }
+}
+
+/// Always the same for a point, however long its keys are.
+fn late_id(pk: &str, sk: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(pk.as_bytes());
+    hash.update([0]);
+    hash.update(sk.as_bytes());
+    hash.finalize()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+fn word(item: &Item, name: &str) -> Option<String> {
+    item.get(name)?.as_s().ok().cloned()
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}

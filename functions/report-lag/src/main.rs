@@ -1,0 +1,34 @@
+//! Function `report-lag`: measures how far each destination is behind, and tells what is late.
+//!
+//! Safe to run twice or beside itself: what is late is noted by a conditional write, and what one
+//! run has counted another does not count again.
+
+mod report;
+
+use std::time::Duration;
+
+use backup_aws::catalog::Catalog;
+use backup_aws::policy_store::PolicyStore;
+use backup_aws::{Clients, Error, Settings, serve_until};
+
+use crate::report::Report;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clients = Clients::from_env().await;
+    let source = Settings.text("SOURCE_BUCKET")?;
+    let report = Report {
+        policy: PolicyStore::new(
+            clients.ssm(),
+            Settings.text("POLICY_PARAMETER")?,
+            vec![source.clone()],
+            Duration::ZERO,
+        ),
+        catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
+        sns: clients.sns(),
+        topic: Settings.text("TOPIC_ARN")?,
+        stack: Settings.text("STACK_NAME")?,
+        source,
+    };
+    serve_until(|schedule, deadline| report.run(schedule, deadline)).await
+}
