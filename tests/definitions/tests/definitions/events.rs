@@ -305,9 +305,9 @@ fn every_function_has_a_sample_task_of_its_type() {
             "finish-restore" => readable::<FinishRestoreTask>(task),
             // Their input is read as plain JSON, so that what is wrong with it can be told.
             "audit-slice" | "repair" | "finish-audit" => readable::<Value>(task),
-            // The sweep reads nothing of what its rule sends.
+            // These read nothing of what their rules send.
             "watcher" => readable::<StatusChange>(task),
-            "sweep" => readable::<Value>(task),
+            "sweep" | "report-lag" => readable::<Value>(task),
             other => panic!("name the task type of {other} here"),
         };
         readable.unwrap_or_else(|problem| panic!("{folder}: {problem}"));

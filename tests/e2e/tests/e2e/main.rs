@@ -8,6 +8,7 @@
 mod allowed;
 mod asl;
 mod audit;
+mod audit_ends;
 mod backup;
 mod bad_input;
 mod carried;
@@ -17,6 +18,7 @@ mod every_state;
 mod every_state_twice;
 mod failures;
 mod hostile;
+mod lag;
 mod multipart;
 mod on_demand;
 mod order;
