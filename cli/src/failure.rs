@@ -12,6 +12,8 @@ pub enum Verdict {
     Well,
     /// Exit code 1: something needs a person, or another run.
     NotWell,
+    /// An exit code of the verb's own.
+    Code(u8),
 }
 
 /// Why a verb could not do its work. Exit code 2 is the command line's own (wrong usage).

@@ -1,6 +1,8 @@
 //! `s3-backup`: what an operator asks of a deployed backup, and tells it to do.
 
+mod audit;
 mod failure;
+mod lag;
 mod restore;
 mod say;
 mod stack;
@@ -23,7 +25,7 @@ use crate::stack::Stack;
     version,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 all is well, 1 something is not, 2 wrong usage, 3 AWS refused or did not answer, \
-                  4 no such stack, 5 the answer could not be written."
+                  4 no such stack, 5 the answer could not be written; audit also: 6 damaged, 7 it came to no end."
 )]
 struct Arguments {
     #[command(flatten)]
@@ -60,6 +62,12 @@ enum Verb {
     /// there already with the right content is left alone, so that a restore that was cut off goes on.
     /// Exits with 1 where something was not restored, with 2 where the restore cannot be meant like that.
     Restore(restore::Arguments),
+    /// Compare source, backup and catalog, and say what is not safely in the backup.
+    ///
+    /// Read-only, unless told to repair. Shows each difference, then the verdict; with --json one finding a
+    /// line, and the verdict on standard error. Exits with 0 where the backup is whole, 1 where something is
+    /// not in it yet, 6 where something proven is lost or differs, 7 where the audit came to no end.
+    Audit(audit::Arguments),
 }
 
 #[tokio::main]
@@ -68,6 +76,7 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(Verdict::Well) => ExitCode::SUCCESS,
         Ok(Verdict::NotWell) => ExitCode::from(1),
+        Ok(Verdict::Code(code)) => ExitCode::from(code),
         Err(failure) => {
             failure.tell();
             failure.exit_code()
@@ -81,6 +90,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     match arguments.verb {
         Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
         Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,
+        Verb::Audit(arguments) => audit::run(&stack, &global, &arguments).await,
     }
 }
 

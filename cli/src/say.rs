@@ -22,6 +22,11 @@ pub fn line(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", printable(text))
 }
 
+/// Says a line for people beside an answer for machines, on standard error.
+pub fn aside(text: &str) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "{}", printable(text))
+}
+
 /// Writes a table as wide as the terminal.
 pub fn table<R>(header: &[&str], rows: R) -> io::Result<()>
 where

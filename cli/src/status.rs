@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
-use crate::{Global, say};
+use crate::{Global, lag, say};
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub async fn run(
 ) -> Result<Verdict, Failure> {
     match &arguments.key {
         Some(key) => of_key(stack, global, arguments, key).await,
-        None => Ok(Verdict::Well),
+        None => lag::show(stack, global).await,
     }
 }
 
