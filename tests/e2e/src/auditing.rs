@@ -148,7 +148,7 @@ impl World {
         let old = self.versions(self.backup(), key);
         let id = self.put_copy(key, body, &[]);
         self.edit_point(key, |point| {
-            point["backup"]["M"]["versionId"] = json!({"S": id})
+            point["backup"]["M"]["versionId"] = json!({"S": id});
         });
         for copy in old {
             let gone = self.objects.delete_object(self.backup(), key, Some(&copy));
@@ -185,6 +185,13 @@ impl World {
             self.backup()
         );
         ureq::post(url).send_empty().expect("it is begun");
+    }
+
+    /// Puts an annotation on the latest copy of a key.
+    pub fn annotate_copy(&self, key: &str, name: &str, text: &str) {
+        let (endpoint, bucket) = (self.objects.endpoint(), self.backup());
+        let url = format!("{endpoint}/{bucket}/{key}?annotation&annotationName={name}");
+        ureq::put(url).send(text).expect("it is annotated");
     }
 
     /// Whether rclone finds the objects under a prefix equal in source and backup, bytes and all.

@@ -98,7 +98,7 @@ fn each_kind_of_difference_is_found_and_nothing_else() {
     world.fill(&[own("order")]);
 
     world.edit_point(&own("bad"), |point| {
-        point["bad"] = json!({"L": [{"S": bad}]})
+        point["bad"] = json!({"L": [{"S": bad}]});
     });
     let length = format!("content of {}", own("checksum")).len();
     world.replace_copy(&own("checksum"), &vec![b'x'; length]);
@@ -117,7 +117,7 @@ fn each_kind_of_difference_is_found_and_nothing_else() {
         .delete_object(world.backup(), &own("tagless"), Some(&gone[0]));
     removed.unwrap();
     world.edit_point(&own("unsettled"), |point| {
-        point["status"] = json!({"S": "unsettled"})
+        point["status"] = json!({"S": "unsettled"});
     });
     world.put_tags(world.backup(), &own("tags"), &[("colour", "red")]);
 
@@ -146,7 +146,7 @@ fn each_kind_of_difference_is_found_and_nothing_else() {
     wanted.push((own("tags"), "tags-differ"));
     let audit = world.audit(prefix, &json!({"level": "checksums"}));
     assert_eq!(audit.found(), expected(&wanted), "{:#?}", audit.findings);
-    let told = world.told(&audit.summary["run"].as_str().unwrap().to_owned());
+    let told = world.told(audit.summary["run"].as_str().unwrap());
     assert_eq!(told.len(), 1, "the verdict is told once: {told:?}");
     measured(world);
 }

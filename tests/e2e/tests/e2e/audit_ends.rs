@@ -22,15 +22,12 @@ fn ends(world: &World, prefix: &str, error: &str, words: &str) {
 fn a_bucket_that_may_not_be_listed_ends_the_audit_by_name() {
     let world = World::auditing();
     let denied = Fault::Error(403, "AccessDenied");
-    let of = |bucket: &str| format!("/{bucket}?");
     let (source, backup) = ("plain/audit-no-source/", "plain/audit-no-backup/");
     for (bucket, prefix) in [(world.source(), source), (world.backup(), backup)] {
         let needle = prefix.split('/').nth(1).unwrap();
-        let needles = [of(bucket), needle.to_owned()];
-        let needles = needles.each_ref().map(String::as_str);
         world
             .proxy
-            .fail_all_of("ListObjectVersions", &needles, denied, 50);
+            .fail_all_of("ListObjectVersions", &[bucket, needle], denied, 50);
     }
     ends(world, source, "SourceUnreadable", world.source());
     ends(world, backup, "AccessDenied", world.backup());
@@ -163,6 +160,7 @@ fn auditing_functions_may_do_what_they_do_and_nothing_more() {
         format!("{annotated}one"),
     ]);
     world.annotate(&format!("{annotated}one"), "note", "said");
+    world.annotate_copy(&format!("{annotated}one"), "note", "said");
     world.forget(&format!("{plain}two"));
     world.put_copy_again(&format!("{plain}one"));
     for (prefix, more) in [

@@ -1,0 +1,175 @@
+//! `s3-backup audit` and the lag in `s3-backup status`, as an operator types them.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use backup_e2e::World;
+use backup_e2e::world::wait;
+use backup_stack::STACK_NAME;
+use serde_json::{Value, json};
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn say(world: &World, arguments: &[&str]) -> Said {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "-q", "-p", "s3-backup-cli", "--"])
+        .args(arguments)
+        .env("S3_BACKUP_STACK", STACK_NAME)
+        .env("AWS_ENDPOINT_URL", world.cloud.endpoint())
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn the_command_line_audits_repairs_and_says_so_by_its_exit_code() {
+    let world = World::auditing();
+    let prefix = "plain/audit-typed/";
+    let keys: Vec<_> = ["one", "two"].map(|name| format!("{prefix}{name}")).into();
+    world.fill(&keys);
+    let audit = |more: &[&str]| {
+        say(
+            world,
+            &[&["audit", "--prefix", prefix, "--grace", "0"], more].concat(),
+        )
+    };
+    let whole = audit(&[]);
+    assert_eq!(whole.code, Some(0), "{}{}", whole.out, whole.err);
+    assert!(
+        whole.out.contains("primary: 2 of 2 versions are safe"),
+        "{}",
+        whole.out
+    );
+    assert!(whole.out.ends_with("verdict: whole\n"), "{}", whole.out);
+
+    world.forget(&keys[0]);
+    let behind = audit(&["--json"]);
+    assert_eq!(behind.code, Some(1), "{}{}", behind.out, behind.err);
+    assert!(behind.err.ends_with("verdict: behind\n"), "{}", behind.err);
+    let lines: Vec<Value> = behind
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [line] = &lines[..] else {
+        panic!("{}", behind.out);
+    };
+    assert_eq!(line["bucket"], world.source());
+    assert_eq!(
+        (line["key"].as_str(), line["finding"].as_str()),
+        (Some(keys[0].as_str()), Some("missing"))
+    );
+
+    let repaired = audit(&["--repair"]);
+    assert_eq!(repaired.code, Some(1), "{}{}", repaired.out, repaired.err);
+    assert!(
+        repaired.out.contains("started to mend it: 1 executions"),
+        "{}",
+        repaired.out
+    );
+    wait("it is there again", || match &world.points(&keys[0])[..] {
+        [point] if point["status"]["S"] == "stored" => Ok(()),
+        points => Err(format!("{points:?}")),
+    });
+    assert_eq!(audit(&["--level", "read"]).code, Some(0));
+
+    world.replace_copy(&keys[1], b"short");
+    let damaged = audit(&[]);
+    assert_eq!(damaged.code, Some(6), "{}{}", damaged.out, damaged.err);
+    let unmeant = audit(&["--level", "read", "--slice", "9/3"]);
+    assert_eq!(unmeant.code, Some(2), "{}", unmeant.err);
+    assert!(
+        unmeant.err.contains("9/3") && unmeant.err.contains("hint: "),
+        "{}",
+        unmeant.err
+    );
+    let unfinished = audit(&["--destination", "teriary"]);
+    assert_eq!(
+        unfinished.code,
+        Some(7),
+        "{}{}",
+        unfinished.out,
+        unfinished.err
+    );
+    assert!(
+        unfinished.out.contains("there are primary, second"),
+        "{}",
+        unfinished.out
+    );
+}
+
+#[test]
+fn status_shows_how_far_each_destination_is_behind() {
+    let world = World::auditing();
+    world.fill(&["plain/lag-status".to_owned()]);
+    let reported = world.invoke("ReportLag", &json!({}));
+    assert!(reported["errorType"].is_null(), "{reported}");
+    let said = say(world, &["status", "--json"]);
+    let lines = said
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let primary = lines
+        .into_iter()
+        .find(|line| line["destination"] == "primary")
+        .unwrap();
+    for figure in ["pending", "bytesPending", "failed", "oldestSeconds"] {
+        assert!(primary[figure].is_u64(), "{figure}: {primary}");
+    }
+    let table = say(world, &["status"]);
+    assert!(
+        table.out.contains("oldest not safe"),
+        "{}{}",
+        table.out,
+        table.err
+    );
+}
+
+/// On demand: an audit and `rclone check` of the same objects, and the requests that each makes.
+///
+/// `cargo test -p backup-e2e --test e2e -- --ignored --nocapture an_audit_beside_rclone`
+#[test]
+#[ignore = "takes minutes; prints figures"]
+fn an_audit_beside_rclone() {
+    let world = World::auditing();
+    let prefix = "plain/audit-many/";
+    let count: usize = 1000;
+    let keys: Vec<_> = (0..count)
+        .map(|number| format!("{prefix}{number:05}"))
+        .collect();
+    for some in keys.chunks(100) {
+        world.fill(some);
+    }
+    for level in ["listing", "checksums", "read"] {
+        let calls = || {
+            let calls = world.proxy.calls("");
+            calls
+                .iter()
+                .filter(|call| call.caller().is_some_and(|it| it.contains("-AuditSlice")))
+                .count()
+        };
+        let before = calls();
+        let begun = Instant::now();
+        let audit = world.audit(prefix, &json!({"level": level}));
+        let seconds = begun.elapsed().as_secs_f64();
+        assert_eq!(audit.verdict(), "whole", "{:?}", audit.findings);
+        let calls = calls() - before;
+        println!("audit, {level}: {count} objects in {seconds:.1} s, {calls} requests");
+    }
+    let begun = Instant::now();
+    world.rclone_agrees(prefix).unwrap();
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("rclone check --download: {count} objects in {seconds:.1} s");
+}
