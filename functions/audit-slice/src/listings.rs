@@ -22,6 +22,22 @@ pub struct Listings {
     sides: Vec<Side>,
 }
 
+impl Listings {
+    /// A key without what is another destination's. Under its prefix lie copies of keys that the source
+    /// has, and of keys that look like them; those that the source has not are taken for the other's.
+    fn own(&self, mut group: Group) -> Option<Group> {
+        let unknown = group.sides.first().is_none_or(Vec::is_empty);
+        for (side, entries) in self.sides.iter().zip(&mut group.sides) {
+            let copy = format!("{}{}", side.prefix, group.key);
+            if unknown && side.others.iter().any(|other| copy.starts_with(other)) {
+                entries.clear();
+            }
+        }
+        let left = group.sides.iter().any(|entries| !entries.is_empty());
+        left.then_some(group)
+    }
+}
+
 struct Side {
     listed: Listed,
     from: Option<From>,
@@ -40,25 +56,28 @@ impl Audit {
             Some(listings) => listings,
             None => self.begin(work, &after),
         };
-        let mut groups = Vec::new();
+        let (mut groups, mut last, mut over) = (Vec::new(), after, false);
         while groups.len() < BATCH {
             match listings.merge.advance() {
                 Next::Page(side) => self.turn(&mut listings, side).await?,
-                Next::Group(group) => groups.push(group),
-                Next::End => break,
+                Next::Group(group) => {
+                    last = group.key.clone();
+                    groups.extend(listings.own(group));
+                }
+                Next::End => {
+                    over = true;
+                    break;
+                }
             }
         }
-        let last = groups.last().map(|group| group.key.clone());
-        let over = groups.len() < BATCH;
         self.take(work, groups).await?;
-        work.progress.stage = match last {
-            _ if over => Stage::Uploads {
+        work.progress.stage = if over {
+            Stage::Uploads {
                 destination: 0,
                 after: None,
-            },
-            last => Stage::Listings {
-                after: last.unwrap_or(after),
-            },
+            }
+        } else {
+            Stage::Listings { after: last }
         };
         work.listings = Some(listings).filter(|_| !over);
         Ok(())
@@ -117,9 +136,9 @@ impl Audit {
                     api.at_destination(&side.listed.bucket, &side.region)
                 }
             })?;
-        let ours = |key: &String| !side.others.iter().any(|other| key.starts_with(other));
-        let entries = page.entries.into_iter().filter(|(key, _)| ours(key));
-        let entries = entries
+        let entries = page
+            .entries
+            .into_iter()
             .filter_map(|(key, entry)| Some((key.strip_prefix(&side.prefix)?.to_owned(), entry)));
         let entries = entries.collect();
         side.from = page.next;

@@ -295,3 +295,32 @@ fn a_repair_mends_what_the_backup_can_mend() {
     assert_eq!(worse, [""; 0], "copies of failed points stay as surplus");
     world.rclone_agrees(prefix).unwrap();
 }
+
+/// Two destinations in one bucket, the prefix of one within the other's.
+#[test]
+fn copies_under_another_destinations_prefix_are_no_difference() {
+    let world = World::auditing();
+    let key = "two/audit-nested/one";
+    world.fill(&[key.to_owned()]);
+    wait("both destinations are done", || {
+        match world
+            .versions(world.backup(), &format!("second/{key}"))
+            .len()
+        {
+            1 => Ok(()),
+            copies => Err(copies.to_string()),
+        }
+    });
+    for prefix in ["two/audit-nested/", "second/two/audit-nested/"] {
+        let audit = world.audit(prefix, &json!({}));
+        assert_eq!(
+            audit.found(),
+            BTreeMap::new(),
+            "{prefix}: {:?}",
+            audit.findings
+        );
+    }
+    let audit = world.audit("two/audit-nested/", &json!({}));
+    let safe = |name: &str| audit.summary["totals"]["destinations"][name]["safe"].as_u64();
+    assert_eq!((safe("primary"), safe("second")), (Some(1), Some(1)));
+}
