@@ -319,3 +319,6 @@ pub fn metrics(own: &Destination, now: Timestamp) -> Vec<(&'static str, f64)> {
 const fn number(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests;

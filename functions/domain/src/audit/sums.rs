@@ -63,3 +63,56 @@ pub fn expected_crc<'a>(
         .or_else(|| point.checksums.get(CRC64NVME).map(String::as_str))
         .or_else(|| stored.map(String::as_str).next())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::evidence::{CRC64NVME, Evidence};
+
+    fn facts(checksums: &[(&str, &str)]) -> Facts {
+        let checksums = checksums.iter();
+        Facts {
+            size: 5,
+            etag: "e-2".into(),
+            checksums: checksums
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+            ..Facts::default()
+        }
+    }
+
+    fn proven(algorithm: &str, value: &str) -> RecoveryPoint {
+        let mut point = super::super::compare::tests::stored_point("k");
+        point.evidence = Some(Evidence {
+            kind: Proof::Stored,
+            algorithm: algorithm.to_owned(),
+            value: value.to_owned(),
+        });
+        point
+    }
+
+    #[test]
+    fn a_copy_is_held_against_its_source_and_against_what_was_proven() {
+        let point = proven("SHA256", "right");
+        let (right, wrong) = (facts(&[("SHA256", "right")]), facts(&[("SHA256", "wrong")]));
+        assert_eq!(stored_differ(&point, Some(&right), &right), None);
+        assert!(stored_differ(&point, Some(&right), &wrong).is_some());
+        // The source is gone: the catalog still knows what it was.
+        assert!(stored_differ(&point, None, &wrong).is_some());
+        assert_eq!(stored_differ(&point, None, &facts(&[])), None);
+    }
+
+    #[test]
+    fn bytes_are_held_against_the_strongest_sum_that_is_known() {
+        let (ours, theirs) = (facts(&[(CRC64NVME, "s")]), facts(&[(CRC64NVME, "c")]));
+        let none = facts(&[]);
+        let by_crc = proven(CRC64NVME, "p");
+        let by_other = proven("SHA256", "x");
+        assert_eq!(expected_crc(&by_crc, Some(&ours), &theirs), Some("p"));
+        assert_eq!(expected_crc(&by_other, Some(&ours), &theirs), Some("s"));
+        assert_eq!(expected_crc(&by_other, None, &theirs), Some("c"));
+        assert_eq!(expected_crc(&by_other, Some(&none), &none), None);
+    }
+}
