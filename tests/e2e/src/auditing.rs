@@ -196,10 +196,14 @@ impl World {
 
     /// Whether rclone finds the objects under a prefix equal in source and backup, bytes and all.
     pub fn rclone_agrees(&self, prefix: &str) -> Result<(), String> {
+        self.rclone_check(self.objects.endpoint(), prefix)
+    }
+
+    /// The same with S3 at this endpoint.
+    pub fn rclone_check(&self, endpoint: &str, prefix: &str) -> Result<(), String> {
         let rclone = Toolchain::ensure(&Silent).and_then(|toolchain| toolchain.rclone());
         let remote = format!(
-            ":s3,provider=Other,endpoint='{}',access_key_id=test,secret_access_key=test:",
-            self.objects.endpoint()
+            ":s3,provider=Other,endpoint='{endpoint}',access_key_id=test,secret_access_key=test:"
         );
         let output = Command::new(rclone.expect("rclone is installed"))
             .args(["check", "--download", "--config", "/dev/null"])
