@@ -212,7 +212,7 @@ fn seed(world: &mut World, kind: Kind, number: usize) {
             world.add_copy("x");
             world.stray("x", number, false);
         }
-        Kind::BadVersion if number % 2 == 0 => {
+        Kind::BadVersion if number.is_multiple_of(2) => {
             world.add_copy("x");
             world.stray("x", number, true);
         }
