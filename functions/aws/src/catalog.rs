@@ -1,5 +1,6 @@
 //! The catalog in DynamoDB: every write is conditional.
 
+mod breaker;
 mod digest;
 mod order;
 mod watch;

@@ -1,5 +1,6 @@
 //! The only crate that sees the AWS SDK: clients, calls, error mapping and the Lambda entry.
 
+pub mod breakers;
 pub mod catalog;
 pub mod clients;
 pub mod dead;

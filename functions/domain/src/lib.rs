@@ -3,6 +3,7 @@
 //! Nothing here knows the AWS SDK, the clock or the environment: what a decision needs is passed
 //! in, what it decides is returned. The Lambdas parse, call and map errors around it.
 
+pub mod breaker;
 pub mod catalog;
 pub mod copy;
 pub mod crc;

@@ -34,7 +34,7 @@ pub struct Message {
     pub text: String,
     /// The same for machines.
     pub json: String,
-    /// `stored`, `failed` or `other`, for subscription filters.
+    /// `stored`, `failed` or `breaker`, for subscription filters.
     pub outcome: &'static str,
     /// What it is one of many of, see [`crate::digest::kind`].
     pub kind: String,
@@ -209,6 +209,7 @@ mod tests {
             version_id: Some("v9".into()),
             evidence: None,
             cause: None,
+            breaker: None,
         }
     }
 

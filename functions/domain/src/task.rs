@@ -10,6 +10,10 @@ use crate::multipart::{ReadRange, Upload};
 use crate::object::SourceObject;
 use crate::policy::{Annotations, Archived, Deletes, Destination, NotifyLevel};
 
+mod outcome;
+
+pub use outcome::{NotifyTask, Outcome};
+
 /// Who holds a lease: one execution, by its id and the moment it started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +194,10 @@ impl CopyTask {
 }
 
 /// Output of Copy.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of one copy, none of which implies another"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Copied {
@@ -216,6 +224,9 @@ pub struct Copied {
     /// Whether an earlier try may have been cut off, its copy landing later.
     #[serde(default)]
     pub cut_off: bool,
+    /// Whether it tries if a destination is back, see [`crate::breaker`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probe: bool,
     /// When Copy ended.
     pub at: Timestamp,
 }
@@ -232,6 +243,7 @@ impl Copied {
             adopted: false,
             modified: None,
             cut_off: false,
+            probe: false,
             at,
         }
     }
@@ -247,6 +259,7 @@ impl Copied {
             adopted: false,
             modified: None,
             cut_off: false,
+            probe: false,
             at,
         }
     }
@@ -342,52 +355,6 @@ pub struct FailureTask {
     /// Copies that verification refused.
     #[serde(default)]
     pub rejected: Vec<String>,
-}
-
-/// Input of Notify.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NotifyTask {
-    /// The execution's input, untouched.
-    pub event: Value,
-    /// The execution that is told of.
-    pub execution: Execution,
-    /// What is told.
-    #[serde(default)]
-    pub notify: NotifyLevel,
-    /// One entry a destination.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// What became of one destination: output of Record and of the failure path, read by Notify.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// Name of the destination; `*` before one was chosen.
-    pub destination: String,
-    /// `stored`, `gone`, `superseded`, `skipped`, `duplicate`, `failed` or `unparked`.
-    pub outcome: String,
-    /// Why there is no copy.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// Backup bucket.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub bucket: String,
-    /// Its region.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub region: String,
-    /// Key of the copy.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub key: String,
-    /// Version id of the copy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
-    /// How it was proven.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
-    /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<crate::Cause>,
 }
 
 #[cfg(test)]

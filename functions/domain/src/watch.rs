@@ -256,6 +256,7 @@ pub fn outcome(destination: &str, cause: &Cause) -> Outcome {
             object: None,
             ..cause.clone()
         }),
+        breaker: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What Record does with one verified copy: it stores the point, then settles the order.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::glance::Place;
 use backup_aws::settle::Settle;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 pub struct Record {
     pub clients: Clients,
     pub catalog: Catalog,
+    pub breakers: Breakers,
     pub multipart_mib: u64,
 }
 
@@ -49,7 +51,14 @@ impl Record {
         if must_settle(point.status, task.copied.cut_off) || status == "duplicate" {
             self.settle(&task, &point, deadline).await?;
         }
-        Ok(outcome_of(&task, status))
+        let mut outcome = outcome_of(&task, status);
+        if task.copied.probe {
+            let stored = point.status == Status::Stored;
+            let owner = task.execution.owner();
+            let probed = self.breakers.probed(&task.target.name, &owner, stored);
+            outcome.breaker = probed.await;
+        }
+        Ok(outcome)
     }
 
     async fn settle(
@@ -181,5 +190,6 @@ fn outcome_of(task: &RecordTask, status: &str) -> Outcome {
         version_id: task.copied.version_id.clone(),
         evidence: task.verified.evidence.clone(),
         cause: None,
+        breaker: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Start;
 use backup_aws::dead::Closing;
 use backup_aws::{Deadline, Failure, StepFunctions, executions};
@@ -38,6 +39,7 @@ pub struct Sweep {
     pub executions: StepFunctions,
     pub machine: String,
     pub closing: Closing,
+    pub breakers: Breakers,
 }
 
 /// What is remembered from one run to the next.
@@ -137,9 +139,13 @@ impl Sweep {
         }
         self.owed(&mut swept, deadline).await;
         self.walk(&mut marks, &mut swept, deadline).await;
-        match self.closing.notices.tell_digests().await {
+        let notices = &self.closing.notices;
+        match notices.tell_digests().await {
             Ok(told) => swept.digests = told,
             Err(problem) => swept.fail("digests", problem),
+        }
+        if let Err(problem) = self.breakers.tell_untold(notices).await {
+            swept.fail("breakers", problem);
         }
         if let Err(problem) = catalog
             .set_marks(&serde_json::json!(marks).to_string())

@@ -75,10 +75,7 @@ impl World {
     pub fn in_digests() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
-            let proxy = Proxy::start().expect("a proxy");
-            let gathered = [("DigestMinutes", "60"), ("SweepMinutes", "60")];
-            Self::start_with_parts(proxy, &gathered, None)
-                .expect("the local stack starts and the template deploys")
+            Self::with_parameters(&[("DigestMinutes", "60"), ("SweepMinutes", "60")])
         })
     }
 
@@ -107,6 +104,13 @@ impl World {
         Self::start_with_parts(Proxy::start()?, &[], None)
     }
 
+    /// One of its own, with these parameters.
+    pub fn with_parameters(parameters: &[(&str, &str)]) -> Self {
+        let proxy = Proxy::start().expect("a proxy");
+        Self::start_with_parts(proxy, parameters, None)
+            .expect("the local stack starts and the template deploys")
+    }
+
     pub(crate) fn start_with_parts(
         proxy: Proxy,
         parameters: &[(&str, &str)],
@@ -124,6 +128,7 @@ impl World {
             ("MultipartThresholdMiB", "8"),
             ("PartSizeMinMiB", "5"),
             ("DigestMinutes", "0"),
+            ("BreakerFailures", "1000"),
         ]);
         all.extend(parameters.iter().copied());
         let all: Vec<_> = all.into_iter().collect();

@@ -9,6 +9,7 @@ mod allowed;
 mod asl;
 mod backup;
 mod bad_input;
+mod breaker;
 mod carried;
 mod digests;
 mod every_call;
