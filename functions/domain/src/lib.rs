@@ -9,6 +9,7 @@ pub mod crc;
 pub mod error;
 pub mod event;
 pub mod evidence;
+pub mod intake;
 pub mod key;
 pub mod lease;
 pub mod limits;
