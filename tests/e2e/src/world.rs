@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 
 use crate::Proxy;
 
+/// Sizes of all worlds, small enough to try both ways of copying.
+const SIZES: [(&str, &str); 2] = [("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")];
+
 /// One stack for the whole run; it ends with the process.
 pub struct World {
-    _stack: Stack,
+    stack: Stack,
     /// The second S3 server, where the buckets are on it.
     pub seaweed: Option<Seaweed>,
     /// The stack's services.
@@ -96,7 +99,11 @@ impl World {
         Self::start_with_parts(Proxy::start()?, &[], None)
     }
 
-    pub(crate) fn start_with_parts(
+    /// One more of this process, with parameters of its own.
+    ///
+    /// # Errors
+    /// When the local stack does not start or the template does not deploy.
+    pub fn start_with_parts(
         proxy: Proxy,
         parameters: &[(&str, &str)],
         seaweed: Option<(Seaweed, Cloud)>,
@@ -109,7 +116,7 @@ impl World {
         let stack = Stack::start(options)?;
         proxy.forward_to(stack.endpoint());
         // The last of a name counts.
-        let mut all = BTreeMap::from([("MultipartThresholdMiB", "8"), ("PartSizeMinMiB", "5")]);
+        let mut all = BTreeMap::from(SIZES);
         all.extend(parameters.iter().copied());
         let all: Vec<_> = all.into_iter().collect();
         let outputs = stack.deploy(&all)?;
@@ -131,7 +138,7 @@ impl World {
         ];
         cloud.query(Service::Sns, "Subscribe", &subscription)?;
         let world = Self {
-            _stack: stack,
+            stack,
             seaweed,
             cloud,
             objects,
@@ -146,6 +153,14 @@ impl World {
         };
         world.put_policy(&world.usual_policy());
         Ok(world)
+    }
+
+    /// Deploys once more, with these parameters beside the tests' own; returns the new outputs.
+    pub fn deploy_again(&self, parameters: &[(&str, &str)]) -> Outputs {
+        let mut all = BTreeMap::from(SIZES);
+        all.extend(parameters.iter().copied());
+        let all: Vec<_> = all.into_iter().collect();
+        self.stack.deploy(&all).expect("it is deployed again")
     }
 
     /// Bucket that is backed up.
