@@ -6,6 +6,7 @@ pub mod clients;
 pub mod dead;
 pub mod deadline;
 pub mod executions;
+pub mod express;
 pub mod failure;
 pub mod follow;
 pub mod glance;

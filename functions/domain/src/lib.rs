@@ -11,6 +11,7 @@ pub mod digest;
 pub mod error;
 pub mod event;
 pub mod evidence;
+pub mod intake;
 pub mod key;
 pub mod lease;
 pub mod limits;

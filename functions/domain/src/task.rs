@@ -1,5 +1,8 @@
 //! What passes between the states: ids, sizes and facts, never content or lists that grow.
 
+mod execution;
+mod outcome;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,31 +13,8 @@ use crate::multipart::{ReadRange, Upload};
 use crate::object::SourceObject;
 use crate::policy::{Annotations, Archived, Deletes, Destination, NotifyLevel};
 
-mod outcome;
-
+pub use execution::{Execution, Machine};
 pub use outcome::{NotifyTask, Outcome};
-
-/// Who holds a lease: one execution, by its id and the moment it started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Execution {
-    /// ARN of the execution.
-    pub id: String,
-    /// When it started.
-    pub start_time: String,
-}
-
-impl Execution {
-    /// The owner as the catalog stores it.
-    pub fn owner(&self) -> String {
-        format!("{}@{}", self.id, self.start_time)
-    }
-
-    /// The execution's ARN in an owner that the catalog stores.
-    pub fn arn_of(owner: &str) -> &str {
-        owner.rsplit_once('@').map_or(owner, |(arn, _)| arn)
-    }
-}
 
 /// Input of Filter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +24,9 @@ pub struct FilterTask {
     pub event: Value,
     /// Who would hold the lease.
     pub execution: Execution,
+    /// What it runs on.
+    #[serde(default)]
+    pub machine: Machine,
 }
 
 /// What Filter decided.
@@ -52,10 +35,15 @@ pub struct FilterTask {
 pub struct Decision {
     /// What Plan does next.
     pub action: Action,
-    /// `backed-up` while there is work, else the outcome of the execution: `skipped` or `duplicate`.
+    /// `backed-up` while there is work, else the outcome of the execution: `skipped`, `duplicate`,
+    /// `recorded`, or `held` as below.
     pub outcome: String,
     /// Why there is nothing to do; always there, since an absent field fails a JSONata expression.
     pub reason: String,
+    /// Whether another execution is at work on some destination, and this one's event is to come
+    /// again, see [`crate::lease::must_come_again`]. Always there, as `reason`.
+    #[serde(default)]
+    pub held: bool,
     /// The object, where it is to be copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<SourceObject>,

@@ -10,7 +10,7 @@ use backup_domain::catalog::{
 };
 use backup_domain::limits::MIB;
 use backup_domain::order::{must_settle, owed_after};
-use backup_domain::task::{CopyOutcome, Outcome, RecordTask, SettleOnly};
+use backup_domain::task::{CopyOutcome, Machine, Outcome, RecordTask, SettleOnly};
 use jiff::Timestamp;
 
 /// The function's clients.
@@ -136,6 +136,7 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         destination: target.name.clone(),
         rule: target.rule.clone(),
         owner: task.execution.owner(),
+        machine: Machine::default(),
         until: now,
         attempts: target.attempts,
         upload: None,

@@ -9,6 +9,7 @@ use backup_aws::notices::Notices;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::{Clients, Deadline, Raised, invoke};
 use backup_domain::breaker::Limits;
+use backup_domain::lease::LeaseSeconds;
 use function_abort_multipart::abort;
 use function_begin_multipart::begin::Begin;
 use function_complete_multipart::complete;
@@ -74,7 +75,10 @@ impl Functions {
             policy: PolicyStore::new(shared.ssm(), "policy".to_owned(), sources, Duration::ZERO),
             catalog: catalog.clone(),
             executions: shared.step_functions(),
-            lease_seconds: LEASE_SECONDS,
+            lease_seconds: LeaseSeconds {
+                standard: LEASE_SECONDS,
+                express: LEASE_SECONDS,
+            },
             multipart_mib: 5,
             clients: clients(world),
         };

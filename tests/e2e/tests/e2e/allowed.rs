@@ -6,8 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use backup_e2e::World;
 use backup_e2e::iam::{Permission, needs};
 
+const POLLED: &str = "Lambda's poller does it under the function's role (AWS Lambda Developer Guide, \"Creating and configuring an Amazon SQS event source mapping\")";
+
 /// Granted though no call asks for it: function (`*` for each), action, and why.
 const UNASKED: &[(&str, &str, &str)] = &[
+    ("Intake", "sqs:ReceiveMessage", POLLED),
+    ("Intake", "sqs:DeleteMessage", POLLED),
+    ("Intake", "sqs:GetQueueAttributes", POLLED),
     (
         "*",
         "s3:ListBucket",
@@ -131,7 +136,15 @@ pub fn check(world: &World, step: &str, grants: &[Permission], asked: &BTreeSet<
 /// The same action on resources of the same kind that are not the stack's.
 fn elsewhere(world: &World, asked: &Permission) -> Vec<Permission> {
     let mut found = Vec::new();
-    for (own, other) in [
+    let queued = [
+        ("ExpressStateMachineArn", "another-machine"),
+        ("IntakeQueueUrl", "another-queue"),
+    ];
+    let queued = queued.into_iter().filter_map(|(output, other)| {
+        let own = world.outputs.get(output)?;
+        Some((own.rsplit([':', '/']).next()?, other))
+    });
+    let always = [
         (world.source(), "another-bucket"),
         (world.backup(), "another-bucket"),
         (world.outputs["CatalogTable"].as_str(), "another-table"),
@@ -151,7 +164,8 @@ fn elsewhere(world: &World, asked: &Permission) -> Vec<Permission> {
             world.outputs["StateMachineArn"].rsplit(':').next().unwrap(),
             "another-machine",
         ),
-    ] {
+    ];
+    for (own, other) in always.into_iter().chain(queued) {
         let changed = asked.resource.replacen(own, other, 1);
         if changed != asked.resource {
             found.push(Permission::new(&asked.action, changed));
