@@ -1,6 +1,7 @@
 //! `s3-backup`: what an operator asks of a deployed backup, and tells it to do.
 
 mod failure;
+mod redrive;
 mod say;
 mod stack;
 mod status;
@@ -53,6 +54,12 @@ enum Verb {
     ///
     /// Exits with 1 where something has failed or waits, or the key has no recovery point.
     Status(status::Arguments),
+    /// Start again what failed: what waits in the dead-letter queue, and what the catalog holds as failed.
+    ///
+    /// With a filter only the catalog is gone through; messages whose work is done by then go with the
+    /// next redrive without one. Nothing is started twice, however often this runs. Exits with 1 where
+    /// something was given up, stays in the queue, or is left to the next run.
+    Redrive(redrive::Arguments),
 }
 
 #[tokio::main]
@@ -73,6 +80,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     let stack = Stack::find(&global.stack).await?;
     match arguments.verb {
         Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
+        Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
     }
 }
 

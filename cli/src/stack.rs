@@ -25,6 +25,12 @@ impl Stack {
         Ok(Self { clients, resources })
     }
 
+    /// Its region, as the state machine's ARN has it.
+    pub fn region(&self) -> String {
+        let region = self.resources.state_machine.split(':').nth(3);
+        region.unwrap_or_default().to_owned()
+    }
+
     /// Its catalog.
     pub fn catalog(&self) -> Catalog {
         Catalog::new(self.clients.dynamodb(), self.resources.catalog.clone())

@@ -1,5 +1,6 @@
 //! The catalog in DynamoDB: every write is conditional.
 
+mod failed;
 mod order;
 mod watch;
 
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
 
+pub use failed::{Failed, FailedPage, Whole};
 pub use order::Owed;
 pub use watch::{Claim, Page, Start};
 

@@ -21,6 +21,8 @@ pub struct Resources {
     pub topic: String,
     /// SSM parameter that holds the policy.
     pub policy: String,
+    /// Redrives before something is given up.
+    pub redrive_attempts_max: u32,
 }
 
 /// The resources of a stack, or `None` where this region and account have none of that name.

@@ -237,7 +237,7 @@ pub fn fail(point: &mut RecoveryPoint, cause: &Cause, now: Timestamp) {
     point.error = Some(cause.error.clone());
     point.message = Some(cause.message.clone());
     point.day = Some(day(now, &point.pk));
-    point.ended_at = Some(now);
+    (point.ended_at, point.failed_at) = (Some(now), Some(now));
     point.owed_after = point.owed_after.max(Some(owed_after(now)));
 }
 
@@ -265,13 +265,21 @@ pub fn outcome(destination: &str, cause: &Cause) -> Outcome {
 /// # Limits
 /// At most 80 characters (AWS Step Functions API Reference, "StartExecution").
 pub fn restart_name(subject: &[&str], attempt: u32) -> String {
+    execution_name("sweep", subject, attempt)
+}
+
+/// Name of an execution that somebody starts for something: a hash of what it is for, and the attempt.
+///
+/// # Limits
+/// At most 80 characters for a `starter` of 20 (AWS Step Functions API Reference, "StartExecution").
+pub fn execution_name(starter: &str, subject: &[&str], attempt: u32) -> String {
     let mut hash = Sha256::new();
     for part in subject {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
     let hash = hash.finalize();
-    let mut name = "sweep-".to_owned();
+    let mut name = format!("{starter}-");
     for byte in &hash[..20] {
         // Writing to a String cannot fail.
         let _ = write!(name, "{byte:02x}");

@@ -163,6 +163,7 @@ pub const OUTSIDE: &[(&str, &str)] = &[
         "its rule, with the executions whose end no state can see",
     ),
     ("Sweep", "its rule, by the clock"),
+    ("Redrive", "its rule, by the clock, and an operator"),
 ];
 
 /// Each has its rule, which may call it, and an alarm: no execution turns red where it fails.
