@@ -6,6 +6,7 @@ pub mod hurry;
 pub mod iam;
 mod policy;
 pub mod proxy;
+mod redriven;
 mod watched;
 pub mod world;
 

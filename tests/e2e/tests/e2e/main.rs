@@ -18,6 +18,7 @@ mod hostile;
 mod multipart;
 mod on_demand;
 mod order;
+mod redrive;
 mod resume;
 mod sample_events;
 mod seaweed;
