@@ -17,7 +17,7 @@ pub struct Stack {
 impl Stack {
     /// Looks the stack up by its name.
     pub async fn find(name: &str) -> Result<Self, Failure> {
-        let clients = Clients::quiet().await;
+        let clients = Clients::quiet("s3-backup").await;
         let resources = find(&clients.ssm(), name).await?;
         let resources = resources.ok_or_else(|| Failure::NoStack {
             stack: name.to_owned(),

@@ -119,16 +119,20 @@ fn read(message: SqsMessage) -> Message {
     }
 }
 
-/// Deletes a message that was received.
+/// Deletes a message that was received. A receipt that SQS knows no more is of a message that has gone,
+/// or that comes again and is decided over anew.
 ///
 /// # Errors
 /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SQS refuses.
 pub async fn delete(client: &Sqs, queue: &str, receipt: &str) -> Result<(), Failure> {
     let request = client.delete_message().queue_url(queue);
-    let answer = request.receipt_handle(receipt).send().await;
-    answer
-        .map(drop)
-        .map_err(|error| ApiError::of("DeleteMessage", &error).at_service(queue))
+    let Err(error) = request.receipt_handle(receipt).send().await else {
+        return Ok(());
+    };
+    match ApiError::of("DeleteMessage", &error) {
+        api if api.code == "ReceiptHandleIsInvalid" => Ok(()),
+        api => Err(api.at_service(queue)),
+    }
 }
 
 /// Lets others see a received message again, at once.

@@ -53,7 +53,8 @@ impl Run<'_> {
             }
             self.taken.insert(pk);
         }
-        if !given_up.is_empty() {
+        if let Some(one) = given_up.first() {
+            self.taken.insert(one.pk().to_owned());
             self.given_up.append(&mut given_up);
             if fate == Fate::Gone {
                 fate = Fate::GoneOnceTold;

@@ -27,7 +27,9 @@ impl World {
         let alone = alone.unwrap_or_else(std::sync::PoisonError::into_inner);
         world.proxy.mend();
         world.deliver_status(true);
-        world.parked("");
+        let queue = json!({"QueueUrl": world.outputs["DeadLetterQueueUrl"]});
+        let purged = world.cloud.json(Service::Sqs, "PurgeQueue", &queue);
+        purged.expect("what others have parked is gone");
         for point in world.failed_points() {
             let delete = json!({"TableName": world.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
             world
@@ -45,7 +47,12 @@ impl World {
         answer["Items"].as_array().cloned().unwrap_or_default()
     }
 
-    /// Runs a redrive as its rule or an operator does.
+    /// Runs a redrive as its rule does.
+    pub fn redrive_all(&self) -> Value {
+        self.redrive(&json!({}))
+    }
+
+    /// Runs a redrive as an operator does.
     pub fn redrive(&self, request: &Value) -> Value {
         self.invoke("Redrive", request)
     }
@@ -110,24 +117,33 @@ impl World {
 
     /// Runs `s3-backup` as an operator does, against this world.
     pub fn s3_backup(&self, arguments: &[&str]) -> Output {
-        static BINARY: OnceLock<PathBuf> = OnceLock::new();
-        let binary = BINARY.get_or_init(|| {
-            let toolchain = Toolchain::ensure(&Silent).expect("the toolchain");
-            command_line(&toolchain, &Silent).expect("the command line is built")
-        });
-        let mut command = Command::new(binary);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("AWS_") {
-                command.env_remove(name);
-            }
-        }
-        let output = command
-            .args(arguments)
-            .env("AWS_ENDPOINT_URL", self.cloud.endpoint())
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", REGION)
-            .output();
-        output.expect("it runs")
+        run(self.cloud.endpoint(), arguments)
     }
+
+    /// The same through the proxy, which may let calls fail.
+    pub fn s3_backup_by_proxy(&self, arguments: &[&str]) -> Output {
+        run(self.proxy.endpoint(), arguments)
+    }
+}
+
+fn run(endpoint: &str, arguments: &[&str]) -> Output {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let binary = BINARY.get_or_init(|| {
+        let toolchain = Toolchain::ensure(&Silent).expect("the toolchain");
+        command_line(&toolchain, &Silent).expect("the command line is built")
+    });
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AWS_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command
+        .args(arguments)
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", REGION)
+        .output();
+    output.expect("it runs")
 }

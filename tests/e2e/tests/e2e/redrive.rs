@@ -3,13 +3,9 @@
 use std::collections::BTreeSet;
 
 use backup_domain::event::object_of;
+use backup_e2e::World;
 use backup_e2e::world::wait;
-use backup_e2e::{Fault, World};
 use serde_json::{Value, json};
-
-use crate::allowed::{asked, check, step};
-
-const EVERYTHING: Value = Value::Object(serde_json::Map::new());
 
 /// The sample messages of EventBridge, about this key.
 fn undelivered(world: &World, key: &str, sample: &str) -> (String, Vec<(String, String)>) {
@@ -37,7 +33,7 @@ fn send(world: &World, (body, attributes): &(String, Vec<(String, String)>)) {
 }
 
 /// A message as the machine parks it.
-fn park(world: &World, input: &str, destinations: &str, attempt: &str) {
+pub fn park(world: &World, input: &str, destinations: &str, attempt: &str) {
     let attributes = [
         ("destinations", destinations),
         ("error", "AccessDenied"),
@@ -54,7 +50,7 @@ fn a_failed_destination_is_redriven_alone_and_its_message_goes() {
     let refused = "/second/two/a%20b";
     world.upload_refused(key, refused);
     let primary = world.versions(world.backup(), key);
-    let redriven = world.redrive(&EVERYTHING);
+    let redriven = world.redrive_all();
     assert_eq!(
         (&redriven["started"], &redriven["left"]),
         (&json!(1), &json!(0)),
@@ -80,7 +76,7 @@ fn a_failed_destination_is_redriven_alone_and_its_message_goes() {
         "it was not copied again"
     );
     assert_eq!(world.parked(key).len(), 0);
-    world.redrive(&EVERYTHING);
+    world.redrive_all();
     assert_eq!(world.redrives(key).len(), 1, "it is done");
 }
 
@@ -91,7 +87,7 @@ fn a_failed_point_without_a_message_is_redriven() {
     let key = "plain/no-message.txt";
     world.upload_refused(key, key);
     assert_eq!(world.parked(key).len(), 1, "taken off by this test");
-    let redriven = world.redrive(&EVERYTHING);
+    let redriven = world.redrive_all();
     assert_eq!(redriven["started"], 1, "{redriven}");
     world.has_become(key, "stored");
     assert_eq!(world.redrives(key).len(), 1);
@@ -117,7 +113,7 @@ fn an_event_that_eventbridge_could_not_deliver_is_backed_up() {
         // At least once is what SQS promises.
         send(world, &message);
         send(world, &message);
-        let redriven = world.redrive(&EVERYTHING);
+        let redriven = world.redrive_all();
         assert_eq!(
             (&redriven["started"], &redriven["running"]),
             (&json!(1), &json!(1)),
@@ -145,7 +141,7 @@ fn a_status_change_that_never_reached_the_watcher_is_closed() {
             "arn:aws:events:us-east-1:000000000000:rule/watcher",
         )],
     );
-    let redriven = world.redrive(&EVERYTHING);
+    let redriven = world.redrive_all();
     assert_eq!(
         (&redriven["closed"], &redriven["left"]),
         (&json!(1), &json!(0)),
@@ -158,7 +154,7 @@ fn a_status_change_that_never_reached_the_watcher_is_closed() {
         told => Err(told.to_string()),
     });
     // Parked by that run, so the next one takes it up.
-    let redriven = world.redrive(&EVERYTHING);
+    let redriven = world.redrive_all();
     assert_eq!(redriven["started"], 1, "{redriven}");
     world.has_become(key, "stored");
     assert_eq!(world.parked(key).len(), 0);
@@ -179,7 +175,7 @@ fn an_event_that_was_recorded_whole_is_started_whole() {
     let status = world.s3_backup(&["status", key]);
     assert_eq!(status.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&status.stdout).contains("InvalidPolicy"));
-    let redriven = world.redrive(&EVERYTHING);
+    let redriven = world.redrive_all();
     assert_eq!(redriven["started"], 1, "{redriven}");
     let redrives = world.redrives(key);
     assert_eq!(
@@ -189,7 +185,7 @@ fn an_event_that_was_recorded_whole_is_started_whole() {
     assert_eq!(world.parked(key).len(), 0);
     assert_eq!(world.copy_of(key).body, b"whole");
     // Its record is failed until a redrive sees that it has come through.
-    world.redrive(&EVERYTHING);
+    world.redrive_all();
     let points = world.points(key);
     let statuses: BTreeSet<_> = points
         .iter()
@@ -209,7 +205,7 @@ fn rubbish_stays_in_the_queue_and_is_named() {
     world.send("rubbish, and no JSON", &[]);
     world.send(r#"{"rubbish": "of somebody else", "source": "shop"}"#, &[]);
     for _ in 0..2 {
-        let redriven = world.redrive(&EVERYTHING);
+        let redriven = world.redrive_all();
         assert_eq!(
             (&redriven["rubbish"], &redriven["left"]),
             (&json!(2), &json!(0)),
@@ -237,14 +233,14 @@ fn what_failed_in_every_redrive_is_given_up_and_told_once() {
         world.make_failed(key, 6);
         park(world, &world.input_of(&first.arn), "primary", "5");
     }
-    let redriven = world.redrive(&EVERYTHING);
+    let redriven = world.redrive_all();
     assert_eq!(
         (&redriven["exhausted"], &redriven["started"]),
         (&json!(2), &json!(0)),
         "{redriven}"
     );
     for _ in 0..2 {
-        let redriven = world.redrive(&EVERYTHING);
+        let redriven = world.redrive_all();
         assert_eq!(
             (&redriven["exhausted"], &redriven["looked"]),
             (&json!(0), &json!(0)),
@@ -290,7 +286,7 @@ fn a_redrive_that_came_to_nothing_is_tried_under_the_next_name() {
     world.upload(key, b"nothing", &[]);
     world.make_failed(key, 1);
     world.delete_policy();
-    world.redrive(&EVERYTHING);
+    world.redrive_all();
     assert_eq!(world.redrives(key)[0].status, "FAILED");
     world.put_policy(&world.usual_policy());
     world.parked(key);
@@ -301,33 +297,6 @@ fn a_redrive_that_came_to_nothing_is_tried_under_the_next_name() {
         "{redrives:?}"
     );
     assert_eq!(world.copy_of(key).body, b"nothing");
-}
-
-#[test]
-fn several_redrives_at_once_start_nothing_twice() {
-    let (world, _alone) = World::redriven();
-    let keys: Vec<_> = (0..12)
-        .map(|number| format!("plain/at-once-{number}.txt"))
-        .collect();
-    for (number, key) in keys.iter().enumerate() {
-        let first = world.upload(key, b"at once", &[]);
-        world.make_failed(key, 1);
-        if number % 2 == 0 {
-            park(world, &world.input_of(&first.arn), "primary", "0");
-        }
-    }
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| assert_eq!(world.redrive(&EVERYTHING)["left"], 0));
-        }
-    });
-    for key in &keys {
-        let point = world.has_become(key, "stored");
-        assert_eq!(point["attempts"]["N"], "2", "{point}");
-        assert_eq!(world.redrives(key).len(), 1, "{key}");
-        assert_eq!(world.versions(world.backup(), key).len(), 1, "{key}");
-        assert_eq!(world.parked(key).len(), 0, "{key}");
-    }
 }
 
 #[test]
@@ -354,97 +323,4 @@ fn filters_and_the_limit_choose_what_is_started() {
     world.has_become("plain/other.txt", "stored");
     let refused = world.redrive(&json!({"perfix": "plain/"}));
     assert_eq!(refused["errorType"], "InvalidEvent", "{refused}");
-}
-
-/// As [`crate::allowed`], for the function outside the machine.
-#[test]
-fn the_redrive_may_do_what_it_does_and_nothing_more() {
-    let (world, _alone) = World::redriven();
-    world.deliver_status(false);
-    let key = "plain/allowed-redrive.txt";
-    let first = world.upload(key, b"allowed", &[]);
-    let input = world.input_of(&first.arn);
-    let (dead, _) = world.stopped_in_the_middle("plain/allowed-dead.txt");
-    world.send(&json!({"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": {"executionArn": dead}}).to_string(), &[]);
-    for attempts in [1, 6] {
-        world.make_failed(key, attempts);
-        park(world, &input, "primary", "0");
-        world.redrive(&EVERYTHING);
-        world.is_quiet();
-    }
-    world.send("rubbish", &[]);
-    world.redrive(&EVERYTHING);
-    let function = world.function("Redrive");
-    let asked = asked(world);
-    check(
-        world,
-        step(&function),
-        &world.grants(&function),
-        &asked[&function],
-    );
-}
-
-/// Whichever call is lost, what is done in the end is done once.
-#[test]
-fn a_redrive_that_is_cut_off_at_any_call_loses_and_doubles_nothing() {
-    let (world, _alone) = World::redriven();
-    world.deliver_status(false);
-    let calls = [
-        "ReceiveMessage",
-        "Query",
-        "StartExecution",
-        "DeleteMessage",
-        "Scan",
-        "GetItem",
-        "UpdateItem",
-        "Publish",
-    ];
-    for (fault, times) in [
-        (Fault::Status(500), 3),
-        (Fault::LoseAnswer, 1),
-        (Fault::LoseAnswer, 3),
-    ] {
-        for operation in calls {
-            let name = format!("{operation}-{fault:?}-{times}").replace(['(', ')'], "-");
-            let [parked, pointed, in_vain] =
-                ["parked", "pointed", "in-vain"].map(|kind| format!("plain/{kind}-{name}"));
-            for (key, attempts) in [(&parked, 1), (&pointed, 1), (&in_vain, 6)] {
-                let first = world.upload(key, b"cut off", &[]);
-                world.make_failed(key, attempts);
-                if *key != pointed {
-                    park(world, &world.input_of(&first.arn), "primary", "0");
-                }
-            }
-            world.proxy.fail(operation, "RedriveFunction", fault, times);
-            let cut = world.redrive(&EVERYTHING);
-            let survives = (fault, times) == (Fault::LoseAnswer, 1);
-            assert_eq!(cut["errorType"].is_null(), survives, "{name}: {cut}");
-            world.proxy.mend();
-            world.is_quiet();
-            let again = world.redrive(&EVERYTHING);
-            assert!(again["errorType"].is_null(), "{name}: {again}");
-            for key in [&parked, &pointed] {
-                let point = world.has_become(key, "stored");
-                assert_eq!(point["attempts"]["N"], "2", "{key}: {point}");
-                assert_eq!(world.redrives(key).len(), 1, "{key}");
-                assert_eq!(world.versions(world.backup(), key).len(), 1, "{key}");
-            }
-            let point = world.has_become(&in_vain, "failed");
-            assert!(point["exhausted"]["S"].is_string(), "{name}: {point}");
-            let told = wait("it is told", || match world.told(&in_vain).len() {
-                0 => Err("never".to_owned()),
-                told => Ok(told),
-            });
-            let may_repeat = ["Publish", "UpdateItem"].contains(&operation)
-                && fault != Fault::Status(500)
-                || operation == "UpdateItem";
-            assert!(told == 1 || may_repeat, "{name}: told {told} times");
-            // What was received in an answer that was lost is hidden for its time.
-            if operation != "ReceiveMessage" {
-                for key in [parked, in_vain] {
-                    assert_eq!(world.parked(&key).len(), 0, "{key}");
-                }
-            }
-        }
-    }
 }
