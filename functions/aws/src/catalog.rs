@@ -229,6 +229,6 @@ fn shape(problem: &serde_dynamo::Error) -> Failure {
         ErrorName::DestinationUnavailable,
         format!("a recovery point cannot be read: {problem}"),
     );
-    failure.advice = "a newer release wrote it, or a hand changed it: deploy that release, or mend the item, then redrive".to_owned();
+    failure.advice = "a newer release wrote it, or a hand changed it: deploy that release, or mend the item, then s3-backup redrive".to_owned();
     failure
 }

@@ -111,19 +111,19 @@ impl Dead {
                 let cause = self.cause.as_deref().unwrap_or_default();
                 let mut told = cause_of(&json!({"Error": error, "Cause": cause}));
                 if error.parse::<ErrorName>().is_err() {
-                    told.advice = "no state could catch this: read the execution's history, mend what it shows, then redrive".to_owned();
+                    told.advice = "no state could catch this: read the execution's history, mend what it shows, then s3-backup redrive".to_owned();
                 }
                 return told;
             }
             Ended::TimedOut => (
                 "TimedOut",
                 format!("the execution ran into the state machine's time-out {said}"),
-                "redrive: what was copied is gone on with; if it recurs, raise the state machine's TimeoutSeconds",
+                "s3-backup redrive: what was copied is gone on with; if it recurs, raise the state machine's TimeoutSeconds",
             ),
             Ended::Aborted => (
                 "Aborted",
                 format!("the execution was stopped by hand {said}"),
-                "redrive, unless the stop was meant for good",
+                "s3-backup redrive, unless the stop was meant for good",
             ),
         };
         let raised = json!({"Error": error, "Cause": message.trim_end()});
