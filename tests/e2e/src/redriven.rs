@@ -83,12 +83,13 @@ impl World {
             let value = json!({"DataType": "String", "StringValue": value});
             ((*name).to_owned(), value)
         });
-        let send = json!({
+        let message = json!({
             "QueueUrl": self.outputs["DeadLetterQueueUrl"], "MessageBody": body,
             "MessageAttributes": attributes.collect::<serde_json::Map<_, _>>(),
         });
-        let sent = self.cloud.json(Service::Sqs, "SendMessage", &send);
-        sent.expect("it is sent");
+        self.cloud
+            .json(Service::Sqs, "SendMessage", &message)
+            .expect("it is sent");
     }
 
     /// The executions of a key that a redrive has started, in any state; all have ended afterwards.

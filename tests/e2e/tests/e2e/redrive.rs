@@ -56,9 +56,9 @@ fn a_failed_destination_is_redriven_alone_and_its_message_goes() {
         (&json!(1), &json!(0)),
         "{redriven}"
     );
-    let redrives = world.redrives(key);
-    assert_eq!(redrives.len(), 1);
-    assert_eq!(redrives[0].status, "SUCCEEDED", "{redrives:?}");
+    let started = world.redrives(key);
+    assert_eq!(started.len(), 1);
+    assert_eq!(started[0].status, "SUCCEEDED", "{started:?}");
     let points = world.points(key);
     assert_eq!(points.len(), 2);
     for point in &points {
@@ -177,9 +177,9 @@ fn an_event_that_was_recorded_whole_is_started_whole() {
     assert!(String::from_utf8_lossy(&status.stdout).contains("InvalidPolicy"));
     let redriven = world.redrive_all();
     assert_eq!(redriven["started"], 1, "{redriven}");
-    let redrives = world.redrives(key);
+    let started = world.redrives(key);
     assert_eq!(
-        (redrives.len(), redrives[0].status.as_str()),
+        (started.len(), started[0].status.as_str()),
         (1, "SUCCEEDED")
     );
     assert_eq!(world.parked(key).len(), 0);
@@ -291,10 +291,10 @@ fn a_redrive_that_came_to_nothing_is_tried_under_the_next_name() {
     world.put_policy(&world.usual_policy());
     world.parked(key);
     world.redrive(&json!({"key": key}));
-    let redrives = world.redrives(key);
+    let started = world.redrives(key);
     assert!(
-        redrives.iter().any(|it| it.status == "SUCCEEDED"),
-        "{redrives:?}"
+        started.iter().any(|it| it.status == "SUCCEEDED"),
+        "{started:?}"
     );
     assert_eq!(world.copy_of(key).body, b"nothing");
 }
