@@ -2,6 +2,7 @@
 
 mod breaker;
 mod digest;
+mod failed;
 mod order;
 mod watch;
 
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
 
+pub use failed::{Failed, FailedPage, Whole};
 pub use order::Owed;
 pub use watch::{Claim, Page, Start};
 
@@ -238,6 +240,6 @@ fn shape(problem: &serde_dynamo::Error) -> Failure {
         ErrorName::DestinationUnavailable,
         format!("a recovery point cannot be read: {problem}"),
     );
-    failure.advice = "a newer release wrote it, or a hand changed it: deploy that release, or mend the item, then redrive".to_owned();
+    failure.advice = "a newer release wrote it, or a hand changed it: deploy that release, or mend the item, then s3-backup redrive".to_owned();
     failure
 }

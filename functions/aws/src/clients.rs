@@ -95,6 +95,15 @@ impl Clients {
     /// Reads credentials, region and endpoint, and starts logging.
     pub async fn from_env() -> Self {
         start_logging();
+        Self::load(app_name()).await
+    }
+
+    /// The same without a log, for a program whose output is its own; calls name it.
+    pub async fn quiet(program: &'static str) -> Self {
+        Self::load(AppName::new(program).ok()).await
+    }
+
+    async fn load(app: Option<AppName>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
             .operation_attempt_timeout(ATTEMPT)
@@ -103,7 +112,7 @@ impl Clients {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(3));
-        if let Some(name) = app_name() {
+        if let Some(name) = app {
             loader = loader.app_name(name);
         }
         let config = loader.load().await;

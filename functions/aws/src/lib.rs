@@ -18,6 +18,7 @@ pub mod rejected;
 pub mod s3;
 pub mod serve;
 pub mod settle;
+pub mod stack;
 pub mod topic;
 
 pub use backup_domain::ErrorName;

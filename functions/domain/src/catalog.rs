@@ -121,6 +121,13 @@ pub struct RecoveryPoint {
     /// When the end state was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// When it failed: there only while it is `failed`, so that the index of what failed holds
+    /// nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
+    /// When it was given up: no redrive takes it up by itself any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhausted: Option<Timestamp>,
 }
 
 impl RecoveryPoint {

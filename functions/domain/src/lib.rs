@@ -22,6 +22,7 @@ pub mod object;
 pub mod order;
 pub mod parts;
 pub mod policy;
+pub mod redrive;
 pub mod sequencer;
 pub mod task;
 pub mod watch;

@@ -124,7 +124,7 @@ fn text(story: &Story<'_>, failed: bool) -> String {
     lines.push(format!("Execution: {}", console_link(story)));
     if failed {
         lines.push(
-            "The event waits in the dead-letter queue; nothing is lost until it is redriven."
+            "The event waits in the dead-letter queue for the next redrive, or for: s3-backup redrive"
                 .to_owned(),
         );
     }

@@ -111,19 +111,19 @@ impl Dead {
                 let cause = self.cause.as_deref().unwrap_or_default();
                 let mut told = cause_of(&json!({"Error": error, "Cause": cause}));
                 if error.parse::<ErrorName>().is_err() {
-                    told.advice = "no state could catch this: read the execution's history, mend what it shows, then redrive".to_owned();
+                    told.advice = "no state could catch this: read the execution's history, mend what it shows, then s3-backup redrive".to_owned();
                 }
                 return told;
             }
             Ended::TimedOut => (
                 "TimedOut",
                 format!("the execution ran into the state machine's time-out {said}"),
-                "redrive: what was copied is gone on with; if it recurs, raise the state machine's TimeoutSeconds",
+                "s3-backup redrive: what was copied is gone on with; if it recurs, raise the state machine's TimeoutSeconds",
             ),
             Ended::Aborted => (
                 "Aborted",
                 format!("the execution was stopped by hand {said}"),
-                "redrive, unless the stop was meant for good",
+                "s3-backup redrive, unless the stop was meant for good",
             ),
         };
         let raised = json!({"Error": error, "Cause": message.trim_end()});
@@ -258,7 +258,7 @@ pub fn fail(point: &mut RecoveryPoint, cause: &Cause, now: Timestamp) {
     point.error = Some(cause.error.clone());
     point.message = Some(cause.message.clone());
     point.day = Some(day(now, &point.pk));
-    point.ended_at = Some(now);
+    (point.ended_at, point.failed_at) = (Some(now), Some(now));
     point.owed_after = point.owed_after.max(Some(owed_after(now)));
 }
 
@@ -287,7 +287,15 @@ pub fn outcome(destination: &str, cause: &Cause) -> Outcome {
 /// # Limits
 /// At most 80 characters (AWS Step Functions API Reference, "StartExecution").
 pub fn restart_name(subject: &[&str], attempt: u32) -> String {
-    format!("sweep-{}-{attempt}", digest(subject))
+    execution_name("sweep", subject, attempt)
+}
+
+/// Name of an execution that somebody starts for something: a hash of what it is for, and the attempt.
+///
+/// # Limits
+/// At most 80 characters for a `starter` of 20 (AWS Step Functions API Reference, "StartExecution").
+pub fn execution_name(starter: &str, subject: &[&str], attempt: u32) -> String {
+    format!("{starter}-{}-{attempt}", digest(subject))
 }
 
 /// 40 hexadecimal digits that tell a subject from all others.

@@ -151,6 +151,8 @@ impl Filter {
             error: None,
             message: None,
             ended_at: ended.then_some(now),
+            failed_at: None,
+            exhausted: None,
         }
     }
 }

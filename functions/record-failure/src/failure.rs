@@ -63,7 +63,7 @@ async fn end(
     point.error = Some(cause.error.clone());
     point.message = Some(cause.message.clone());
     point.day = Some(day(now, &pk));
-    point.ended_at = Some(now);
+    (point.ended_at, point.failed_at) = (Some(now), Some(now));
     left_behind(&mut point, task, now);
     match catalog.end(&point).await? {
         Written::Yes => Ok("failed"),

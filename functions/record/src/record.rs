@@ -164,6 +164,8 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         error: None,
         message: (!copied.reason.is_empty()).then(|| copied.reason.clone()),
         ended_at: Some(now),
+        failed_at: None,
+        exhausted: None,
     }
 }
 

@@ -130,7 +130,7 @@ impl Sweep {
     /// failure is raised at the end.
     pub async fn run(&self, _schedule: Value, deadline: Deadline) -> Result<Swept, Failure> {
         let catalog = &self.closing.catalog;
-        let marks = catalog.marks().await?.unwrap_or_default();
+        let marks = catalog.marks("sweep").await?.unwrap_or_default();
         let mut marks: Marks = serde_json::from_str(&marks).unwrap_or_default();
         let mut swept = Swept::default();
         for (status, ended) in STATUSES {
@@ -148,7 +148,7 @@ impl Sweep {
             swept.fail("breakers", problem);
         }
         if let Err(problem) = catalog
-            .set_marks(&serde_json::json!(marks).to_string())
+            .set_marks("sweep", &serde_json::json!(marks).to_string())
             .await
         {
             swept.fail("marks", problem);

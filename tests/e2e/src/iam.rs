@@ -159,9 +159,9 @@ pub fn needs(call: &Call) -> Vec<Permission> {
             let on = text("executionArn").to_owned() + text("stateMachineArn");
             vec![Permission::new(&action, on)]
         }
-        ("sqs", "SendMessage" | "ChangeMessageVisibility") => {
-            let queue = text("QueueUrl").rsplit('/').next().unwrap_or_default();
+        ("sqs", "SendMessage" | "ReceiveMessage" | "DeleteMessage" | "ChangeMessageVisibility") => {
             let action = format!("sqs:{}", call.operation);
+            let queue = text("QueueUrl").rsplit('/').next().unwrap_or_default();
             vec![Permission::new(&action, arn("sqs", queue))]
         }
         ("sns", "Publish") => {

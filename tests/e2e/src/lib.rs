@@ -8,6 +8,7 @@ pub mod iam;
 mod policy;
 pub mod proxy;
 pub mod queued;
+mod redriven;
 mod watched;
 pub mod world;
 

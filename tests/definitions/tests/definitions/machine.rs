@@ -182,6 +182,7 @@ pub const OUTSIDE: &[(&str, &str)] = &[
         "its rule, with the executions whose end no state can see",
     ),
     ("Sweep", "its rule, by the clock"),
+    ("Redrive", "its rule, by the clock, and an operator"),
 ];
 
 /// What the template says of whoever calls a function: a rule that may, or a queue.

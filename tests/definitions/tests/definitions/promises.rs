@@ -40,7 +40,7 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn every_promise_names_tests_that_exist() {
     let mut known = BTreeSet::new();
-    for folder in ["functions", "tests"] {
+    for folder in ["cli", "functions", "tests"] {
         tests(&root().join(folder), &mut known);
     }
     let guarantees = read("docs/guarantees.md");
@@ -52,6 +52,7 @@ fn every_promise_names_tests_that_exist() {
     for document in [
         "docs/guarantees.md",
         "docs/large-objects.md",
+        "docs/operations.md",
         "docs/watching.md",
         "docs/state-machine.md",
         "README.md",

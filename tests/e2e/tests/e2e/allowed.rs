@@ -58,7 +58,7 @@ fn each_function_may_do_what_it_does_and_nothing_more() {
     crate::every_call::make(world);
     // Those outside the machine have their own world, where they disturb nobody; Notify counts
     // messages in another.
-    let outside = ["Watcher", "Sweep", "Notify"].map(|name| world.function(name));
+    let outside = ["Watcher", "Sweep", "Redrive", "Notify"].map(|name| world.function(name));
     let mut asked = asked(world);
     asked.retain(|function, _| !outside.contains(function));
     let mut functions = world.functions();

@@ -1,0 +1,65 @@
+//! What a verb can end with, and its exit code.
+
+use std::process::ExitCode;
+
+use backup_aws::Failure as Refused;
+use backup_domain::error::printable;
+
+/// How a verb that did its work found things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Exit code 0.
+    Well,
+    /// Exit code 1: something needs a person, or another run.
+    NotWell,
+}
+
+/// Why a verb could not do its work. Exit code 2 is the command line's own (wrong usage).
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// AWS refused, or did not answer.
+    #[error("{}: {}", .0.name, .0.message)]
+    Refused(Refused),
+    /// No stack of that name.
+    #[error("there is no stack {stack} in this account and region")]
+    NoStack {
+        /// Its name.
+        stack: String,
+    },
+    /// Standard output is closed.
+    #[error("the answer cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl Failure {
+    fn hint(&self) -> String {
+        match self {
+            Self::Refused(refused) => refused.advice.clone(),
+            Self::NoStack { .. } => {
+                "name it with --stack, and its region with AWS_REGION".to_owned()
+            }
+            Self::Output(_) => "give the answer a place to go".to_owned(),
+        }
+    }
+
+    /// Says it on standard error.
+    pub fn tell(&self) {
+        eprintln!("error: {}", printable(&self.to_string()));
+        eprintln!("hint: {}", printable(&self.hint()));
+    }
+
+    /// 3 where AWS refused or did not answer, 4 without a stack, 5 where the answer goes nowhere.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Refused(_) => 3,
+            Self::NoStack { .. } => 4,
+            Self::Output(_) => 5,
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! `s3-backup`: what an operator asks of a deployed backup, and tells it to do.
+
+mod failure;
+mod redrive;
+mod say;
+mod stack;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::{Failure, Verdict};
+use crate::stack::Stack;
+
+/// Asks a deployed s3-backup how it is, and tells it to do again what failed.
+///
+/// Works with your own AWS credentials and region, as the SDK finds them in the environment and in
+/// ~/.aws; AWS_ENDPOINT_URL leads it elsewhere, such as to the stack of `cargo local up`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "s3-backup",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 all is well, 1 something is not, 2 wrong usage, 3 AWS refused or did not answer, \
+                  4 no such stack, 5 the answer could not be written."
+)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// CloudFormation stack of the backup.
+    #[arg(
+        long,
+        global = true,
+        env = "S3_BACKUP_STACK",
+        default_value = "s3-backup"
+    )]
+    pub stack: String,
+    /// Answer in JSON, one object a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show what has failed, is owed or waits; with KEY, every recovery point of that key.
+    ///
+    /// Exits with 1 where something has failed or waits, or the key has no recovery point.
+    Status(status::Arguments),
+    /// Start again what failed: what waits in the dead-letter queue, and what the catalog holds as failed.
+    ///
+    /// With a filter only the catalog is gone through; messages whose work is done by then go with the
+    /// next redrive without one. Nothing is started twice, however often this runs. Exits with 1 where
+    /// something was given up, stays in the queue, or is left to the next run.
+    Redrive(redrive::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments).await {
+        Ok(Verdict::Well) => ExitCode::SUCCESS,
+        Ok(Verdict::NotWell) => ExitCode::from(1),
+        Err(failure) => {
+            failure.tell();
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
+    let global = arguments.global;
+    let stack = Stack::find(&global.stack).await?;
+    match arguments.verb {
+        Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
+        Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

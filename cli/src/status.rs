@@ -1,0 +1,230 @@
+//! `s3-backup status`.
+
+use backup_aws::catalog::{Failed, Whole};
+use backup_aws::{executions, queue};
+use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Verdict};
+use crate::stack::Stack;
+use crate::{Global, say};
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Key of an object at the source, exactly.
+    key: Option<String>,
+    /// Source bucket of KEY, where it is not the stack's own.
+    #[arg(long, requires = "key")]
+    bucket: Option<String>,
+}
+
+/// Shows how the backup is, or what there is of one key.
+pub async fn run(
+    stack: &Stack,
+    global: &Global,
+    arguments: &Arguments,
+) -> Result<Verdict, Failure> {
+    match &arguments.key {
+        Some(key) => of_key(stack, global, arguments, key).await,
+        None => of_stack(stack, global).await,
+    }
+}
+
+/// How the whole is: what the indexes of the catalog, the queue and the state machine say.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whereabouts {
+    /// Failed, and to be redriven.
+    failed: u64,
+    /// Failed in every redrive: waits for `redrive --force`.
+    exhausted: u64,
+    /// When the oldest of both failed.
+    oldest_failure: Option<Timestamp>,
+    /// Stored, its order still to be settled by the sweep.
+    owed: u64,
+    /// Executions under way, and whether there are more.
+    copying: usize,
+    copying_more: bool,
+    /// Messages of the dead-letter queue.
+    parked: u64,
+    parked_in_flight: u64,
+}
+
+async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
+    let (clients, resources) = (&stack.clients, &stack.resources);
+    let catalog = stack.catalog();
+    let mut now = Whereabouts::default();
+    let mut from = None;
+    loop {
+        let page = catalog.failed(from).await?;
+        for Failed {
+            failed_at,
+            is_exhausted,
+            ..
+        } in page.items
+        {
+            let count = if is_exhausted {
+                &mut now.exhausted
+            } else {
+                &mut now.failed
+            };
+            *count += 1;
+            now.oldest_failure = now.oldest_failure.into_iter().chain(failed_at).min();
+        }
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = catalog.owing(from).await?;
+        now.owed += page.keys.len() as u64;
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let machine = &resources.state_machine;
+    let running = executions::running(&clients.step_functions(), machine).await?;
+    (now.copying, now.copying_more) = running;
+    let depth = queue::depth(&clients.sqs(), &resources.queue).await?;
+    (now.parked, now.parked_in_flight) = (depth.waiting, depth.in_flight);
+    if global.json {
+        say::json(&now)?;
+    } else {
+        let oldest = now
+            .oldest_failure
+            .map_or("-".to_owned(), |at| at.to_string());
+        let more = if now.copying_more { " and more" } else { "" };
+        let rows = [
+            ("failed", now.failed.to_string(), "s3-backup redrive"),
+            (
+                "given up",
+                now.exhausted.to_string(),
+                "mend, then s3-backup redrive --force",
+            ),
+            ("oldest failure", oldest, ""),
+            ("order owed", now.owed.to_string(), "the sweep settles it"),
+            ("copying", format!("{}{more}", now.copying), ""),
+            ("parked", now.parked.to_string(), "s3-backup redrive"),
+            (
+                "parked, in flight",
+                now.parked_in_flight.to_string(),
+                "a redrive has them",
+            ),
+        ];
+        let rows = rows.map(|(what, count, next)| vec![what.to_owned(), count, next.to_owned()]);
+        say::table(&["what", "now", "what to do"], rows)?;
+    }
+    let waits = now.failed + now.exhausted + now.parked + now.parked_in_flight;
+    Ok(if waits == 0 {
+        Verdict::Well
+    } else {
+        Verdict::NotWell
+    })
+}
+
+async fn of_key(
+    stack: &Stack,
+    global: &Global,
+    arguments: &Arguments,
+    key: &str,
+) -> Result<Verdict, Failure> {
+    let bucket = arguments.bucket.as_ref();
+    let pk = partition_key(bucket.unwrap_or(&stack.resources.source), key);
+    let catalog = stack.catalog();
+    let mut points = catalog.points_of_key(&pk).await?;
+    let mut wholes = Vec::new();
+    for failed in catalog.wholes_of_key(&pk).await? {
+        wholes.extend(catalog.whole(&failed.pk, &failed.sk).await?);
+    }
+    points.sort_by(|a, b| {
+        (a.object.event_at, &a.destination).cmp(&(b.object.event_at, &b.destination))
+    });
+    if global.json {
+        for point in &points {
+            say::json(point)?;
+        }
+        for whole in &wholes {
+            say::json(whole)?;
+        }
+    } else if points.is_empty() && wholes.is_empty() {
+        say::line(&format!("no recovery point of {pk}"))?;
+    } else {
+        let header = [
+            "destination",
+            "status",
+            "uploaded",
+            "source version",
+            "bytes",
+            "copy",
+            "evidence or error",
+        ];
+        let rows = points.iter().map(row);
+        say::table(&header, rows.chain(wholes.iter().map(row_of_whole)))?;
+    }
+    let well = |point: &RecoveryPoint| !matches!(point.status, Status::Failed | Status::Unsettled);
+    Ok(
+        if !points.is_empty() && wholes.is_empty() && points.iter().all(well) {
+            Verdict::Well
+        } else {
+            Verdict::NotWell
+        },
+    )
+}
+
+fn row(point: &RecoveryPoint) -> Vec<String> {
+    let object = &point.object;
+    let copy = point.backup.as_ref().map(|copy| {
+        format!(
+            "s3://{}/{} version {}",
+            copy.bucket, copy.key, copy.version_id
+        )
+    });
+    let evidence = point.evidence.as_ref().map(|it| {
+        let kind = json!(it.kind);
+        format!(
+            "{} {} {}",
+            kind.as_str().unwrap_or_default(),
+            it.algorithm,
+            it.value
+        )
+    });
+    let error = point
+        .error
+        .as_ref()
+        .map(|error| format!("{error}: {}", point.message.as_deref().unwrap_or_default()));
+    vec![
+        point.destination.clone(),
+        point.status.as_str().to_owned(),
+        object.event_at.to_string(),
+        object.version_id.clone().unwrap_or_else(|| "-".to_owned()),
+        object.size.to_string(),
+        copy.unwrap_or_else(|| "-".to_owned()),
+        error
+            .or(evidence)
+            .or_else(|| point.message.clone())
+            .unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+/// An event that failed before a destination was chosen.
+fn row_of_whole(whole: &Whole) -> Vec<String> {
+    let text = |pointer: &str| {
+        let text = whole.event.pointer(pointer).and_then(Value::as_str);
+        text.unwrap_or("-").to_owned()
+    };
+    let size = whole.event.pointer("/detail/object/size");
+    vec![
+        whole.destination.clone(),
+        Status::Failed.as_str().to_owned(),
+        text("/time"),
+        text("/detail/object/version-id"),
+        size.map_or("-".to_owned(), ToString::to_string),
+        "-".to_owned(),
+        whole.error.clone(),
+    ]
+}

@@ -1,0 +1,82 @@
+//! What a deployed stack is made of, for who knows its name alone.
+
+use backup_domain::breaker::Limits;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::{ApiError, ErrorName, Failure};
+
+/// Names of a stack's resources. The deployment writes them, as JSON, into the SSM parameter
+/// `/<stack>/resources`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// Bucket that is backed up.
+    pub source: String,
+    /// DynamoDB table of recovery points.
+    pub catalog: String,
+    /// ARN of the state machine.
+    pub state_machine: String,
+    /// URL of the dead-letter queue.
+    pub queue: String,
+    /// ARN of the topic.
+    pub topic: String,
+    /// SSM parameter that holds the policy.
+    pub policy: String,
+    /// Redrives before something is given up.
+    pub redrive_attempts_max: u32,
+    /// When breakers open, and for how long.
+    pub breaker: BreakerLimits,
+    /// How long messages of one kind are gathered, in minutes.
+    pub digest_minutes: i64,
+}
+
+/// The limits of breakers as the deployment writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakerLimits {
+    /// Failures that open one; 0 where there is none.
+    pub failures: u32,
+    /// How long they are counted together.
+    pub window_seconds: i64,
+    /// How long it stays open.
+    pub cool_down_seconds: i64,
+}
+
+impl From<BreakerLimits> for Limits {
+    fn from(limits: BreakerLimits) -> Self {
+        Self {
+            failures: limits.failures,
+            window: SignedDuration::from_secs(limits.window_seconds),
+            cool_down: SignedDuration::from_secs(limits.cool_down_seconds),
+        }
+    }
+}
+
+/// The resources of a stack, or `None` where this region and account have none of that name.
+///
+/// # Errors
+/// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SSM does not say, the last also
+/// when another release wrote what is there.
+pub async fn find(client: &aws_sdk_ssm::Client, stack: &str) -> Result<Option<Resources>, Failure> {
+    let name = format!("/{stack}/resources");
+    let answer = match client.get_parameter().name(&name).send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return match ApiError::of("GetParameter", &error) {
+                api if api.code == "ParameterNotFound" => Ok(None),
+                api => Err(api.at_service(&name)),
+            };
+        }
+    };
+    let text = answer.parameter.and_then(|it| it.value);
+    let text = text.unwrap_or_default();
+    serde_json::from_str(&text).map(Some).map_err(|problem| {
+        let mut failure = Failure::new(
+            ErrorName::DestinationUnavailable,
+            format!("the parameter {name} cannot be read: {problem}"),
+        );
+        failure.advice = "deploy the stack with the release of this command".to_owned();
+        failure
+    })
+}
