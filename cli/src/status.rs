@@ -176,6 +176,11 @@ async fn of_key(
     )
 }
 
+fn status(status: Status, is_exhausted: bool) -> String {
+    let more = if is_exhausted { ", given up" } else { "" };
+    format!("{}{more}", status.as_str())
+}
+
 fn row(point: &RecoveryPoint) -> Vec<String> {
     let object = &point.object;
     let copy = point.backup.as_ref().map(|copy| {
@@ -199,7 +204,7 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
         .map(|error| format!("{error}: {}", point.message.as_deref().unwrap_or_default()));
     vec![
         point.destination.clone(),
-        point.status.as_str().to_owned(),
+        status(point.status, point.exhausted.is_some()),
         object.event_at.to_string(),
         object.version_id.clone().unwrap_or_else(|| "-".to_owned()),
         object.size.to_string(),
@@ -220,7 +225,7 @@ fn row_of_whole(whole: &Whole) -> Vec<String> {
     let size = whole.event.pointer("/detail/object/size");
     vec![
         whole.destination.clone(),
-        Status::Failed.as_str().to_owned(),
+        status(Status::Failed, whole.is_exhausted),
         text("/time"),
         text("/detail/object/version-id"),
         size.map_or("-".to_owned(), ToString::to_string),

@@ -263,6 +263,8 @@ fn what_failed_in_every_redrive_is_given_up_and_told_once() {
     for key in keys {
         assert!(told.to_string().contains(key), "{told}");
     }
+    let of_key = world.s3_backup(&["status", keys[0]]);
+    assert!(String::from_utf8_lossy(&of_key.stdout).contains("failed, given up"));
     let status = world.s3_backup(&["status", "--json"]);
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(
