@@ -1,5 +1,7 @@
 //! `s3-backup status`.
 
+use std::collections::BTreeMap;
+
 use backup_aws::catalog::{Failed, Whole};
 use backup_aws::{executions, queue};
 use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
@@ -51,6 +53,8 @@ struct Whereabouts {
     /// Messages of the dead-letter queue.
     parked: u64,
     parked_in_flight: u64,
+    /// Destinations that cannot be reached, and since when.
+    away: BTreeMap<String, Timestamp>,
 }
 
 async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
@@ -92,6 +96,10 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
     (now.copying, now.copying_more) = running;
     let depth = queue::depth(&clients.sqs(), &resources.queue).await?;
     (now.parked, now.parked_in_flight) = (depth.waiting, depth.in_flight);
+    for (destination, breaker) in catalog.breakers().await? {
+        let open = breaker.open.map(|open| (destination, open.since));
+        now.away.extend(open);
+    }
     if global.json {
         say::json(&now)?;
     } else {
@@ -117,10 +125,18 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
             ),
         ];
         let rows = rows.map(|(what, count, next)| vec![what.to_owned(), count, next.to_owned()]);
-        say::table(&["what", "now", "what to do"], rows)?;
+        let away = now.away.iter().map(|(destination, since)| {
+            let next = "check its bucket and region; it is tried by itself";
+            vec![
+                format!("{destination} is away since"),
+                since.to_string(),
+                next.to_owned(),
+            ]
+        });
+        say::table(&["what", "now", "what to do"], rows.into_iter().chain(away))?;
     }
     let waits = now.failed + now.exhausted + now.parked + now.parked_in_flight;
-    Ok(if waits == 0 {
+    Ok(if waits == 0 && now.away.is_empty() {
         Verdict::Well
     } else {
         Verdict::NotWell

@@ -27,17 +27,21 @@ impl World {
         let alone = alone.unwrap_or_else(std::sync::PoisonError::into_inner);
         world.proxy.mend();
         world.deliver_status(true);
-        let queue = json!({"QueueUrl": world.outputs["DeadLetterQueueUrl"]});
-        let purged = world.cloud.json(Service::Sqs, "PurgeQueue", &queue);
+        world.forget_failures();
+        (world, alone)
+    }
+
+    /// Forgets what other tests have let fail, and what is parked of it.
+    pub fn forget_failures(&self) {
+        let queue = json!({"QueueUrl": self.outputs["DeadLetterQueueUrl"]});
+        let purged = self.cloud.json(Service::Sqs, "PurgeQueue", &queue);
         purged.expect("what others have parked is gone");
-        for point in world.failed_points() {
-            let delete = json!({"TableName": world.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
-            world
-                .cloud
+        for point in self.failed_points() {
+            let delete = json!({"TableName": self.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
+            self.cloud
                 .json(Service::DynamoDb, "DeleteItem", &delete)
                 .expect("it is forgotten");
         }
-        (world, alone)
     }
 
     fn failed_points(&self) -> Vec<Value> {

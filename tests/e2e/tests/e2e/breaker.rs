@@ -10,19 +10,30 @@ use crate::allowed::asked;
 
 const FAILURES: usize = 3;
 /// How long a closed breaker is believed, and a little.
-const BELIEVED: Duration = Duration::from_millis(5200);
+pub const BELIEVED: Duration = Duration::from_millis(5200);
+
+const PARAMETERS: [(&str, &str); 6] = [
+    ("BreakerFailures", "3"),
+    ("BreakerWindowSeconds", "600"),
+    ("BreakerCoolDownSeconds", "600"),
+    ("DigestMinutes", "60"),
+    ("RedriveMinutes", "0"),
+    ("SweepMinutes", "60"),
+];
+
+/// One whose events wait in a queue.
+pub fn queued() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let queued = [&PARAMETERS[..], &[("Intake", "QUEUED")]].concat();
+        World::with_parameters(&queued)
+    })
+}
 
 /// Its breakers open soon; tests have it one after another, each with closed ones.
-fn world() -> (&'static World, RwLockWriteGuard<'static, ()>) {
+pub fn world() -> (&'static World, RwLockWriteGuard<'static, ()>) {
     static WORLD: OnceLock<World> = OnceLock::new();
-    let world = WORLD.get_or_init(|| {
-        World::with_parameters(&[
-            ("BreakerFailures", "3"),
-            ("BreakerWindowSeconds", "600"),
-            ("BreakerCoolDownSeconds", "600"),
-            ("SweepMinutes", "60"),
-        ])
-    });
+    let world = WORLD.get_or_init(|| World::with_parameters(&PARAMETERS));
     let alone = world.policy.write();
     let alone = alone.unwrap_or_else(std::sync::PoisonError::into_inner);
     world.proxy.mend();

@@ -29,6 +29,7 @@ mod resume;
 mod s3_backup;
 mod sample_events;
 mod seaweed;
+mod story;
 mod sweep;
 mod tags;
 mod watch;
