@@ -21,6 +21,7 @@ mod order;
 mod restore;
 mod restore_cli;
 mod restore_moment;
+mod restore_pace;
 mod restore_refused;
 mod resume;
 mod sample_events;
