@@ -1,5 +1,7 @@
 //! The catalog in DynamoDB: every write is conditional.
 
+mod breaker;
+mod digest;
 mod keys;
 mod order;
 mod watch;
@@ -8,6 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::lease::Held;
 use backup_domain::multipart::Upload;
+use jiff::Timestamp;
 use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
@@ -38,6 +41,14 @@ impl Catalog {
     /// A table by name.
     pub fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// The time on the clock that requests are signed by: the one to measure leases, claims and what
+    /// is owed with.
+    pub fn now(&self) -> Timestamp {
+        let now = self.client.config().time_source().map(|clock| clock.now());
+        now.and_then(|now| Timestamp::try_from(now).ok())
+            .unwrap_or_else(Timestamp::now)
     }
 
     /// Writes a point that is not there yet.

@@ -12,7 +12,8 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::catalog::{Catalog, Claim, Written};
-use crate::{Failure, Sns, Sqs, queue, rejected, topic};
+use crate::notices::Notices;
+use crate::{Failure, Sqs, queue, rejected};
 
 /// What closing takes.
 #[derive(Debug, Clone)]
@@ -24,9 +25,7 @@ pub struct Closing {
     /// URL of the dead-letter queue.
     pub queue: String,
     /// Who tells it.
-    pub sns: Sns,
-    /// ARN of the topic.
-    pub topic: String,
+    pub notices: Notices,
     /// Region of the state machine.
     pub region: String,
 }
@@ -41,7 +40,7 @@ impl Closing {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`; closing again goes on.
     pub async fn close(&self, dead: &Dead) -> Result<bool, Failure> {
-        let now = Timestamp::now();
+        let now = self.catalog.now();
         let closed = match self.catalog.claim(&dead.arn, now).await {
             Ok(Claim::Mine { parked }) => self.record_park_and_tell(dead, parked).await,
             Ok(Claim::Held | Claim::Done) => {
@@ -83,7 +82,7 @@ impl Closing {
                 self.tell(&dead.event, &dead.arn, &outcomes).await?;
             }
         }
-        self.catalog.done(&dead.arn, Timestamp::now()).await
+        self.catalog.done(&dead.arn, self.catalog.now()).await
     }
 
     /// Ends what the execution was copying; without any point of its own, the event is recorded whole.
@@ -100,7 +99,7 @@ impl Closing {
             match point.status {
                 Status::Copying => {
                     let mut failed = point.clone();
-                    watch::fail(&mut failed, cause, Timestamp::now());
+                    watch::fail(&mut failed, cause, self.catalog.now());
                     if let Written::Refused(there) = self.catalog.end(&failed).await?
                         && (there.status, &there.owner) != (failed.status, &failed.owner)
                     {
@@ -108,7 +107,7 @@ impl Closing {
                     }
                 }
                 Status::Stored => {
-                    self.catalog.owe_settling(point, Timestamp::now()).await?;
+                    self.catalog.owe_settling(point, self.catalog.now()).await?;
                     continue;
                 }
                 Status::Failed => {}
@@ -168,6 +167,11 @@ impl Closing {
             return Ok(());
         };
         let bucket = object.as_ref().map(|object| object.bucket.as_str());
-        topic::publish(&self.sns, &self.topic, &message, bucket.unwrap_or_default()).await
+        let name = object
+            .as_ref()
+            .map_or("an unreadable event", |object| &object.key);
+        self.notices
+            .tell(&message, name, bucket.unwrap_or_default())
+            .await
     }
 }

@@ -1,4 +1,4 @@
-//! The dead-letter queue, where events wait for a redrive.
+//! Queues: the dead-letter queue, where events wait for a redrive, and the one of the intake.
 
 use aws_sdk_sqs::types::MessageAttributeValue;
 use serde_json::Value;
@@ -42,4 +42,30 @@ pub async fn park(
     answer
         .map(drop)
         .map_err(|error| ApiError::of("SendMessage", &error).at_service(queue))
+}
+
+/// Lets a received message come again after so many seconds.
+///
+/// # Limits
+/// 43,200 seconds (Amazon SQS API Reference, "ChangeMessageVisibility").
+///
+/// # Errors
+/// `AccessDenied`, `Throttled` or `DestinationUnavailable`: it comes again when the queue's own
+/// visibility time-out ends.
+pub async fn postpone(
+    client: &Sqs,
+    queue: &str,
+    receipt_handle: &str,
+    seconds: u32,
+) -> Result<(), Failure> {
+    let answer = client
+        .change_message_visibility()
+        .queue_url(queue)
+        .receipt_handle(receipt_handle)
+        .visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX))
+        .send()
+        .await;
+    answer
+        .map(drop)
+        .map_err(|error| ApiError::of("ChangeMessageVisibility", &error).at_service(queue))
 }

@@ -4,7 +4,6 @@ use backup_domain::catalog::{SHAPE, Status, day, partition_key};
 use backup_domain::error::Cause;
 use backup_domain::event;
 use backup_domain::task::Execution;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::Failure;
@@ -30,7 +29,7 @@ pub async fn record(
     execution: &Execution,
     cause: &Cause,
 ) -> Result<(), Failure> {
-    let now = Timestamp::now();
+    let now = catalog.now();
     let (pk, sk) = keys(event, execution);
     catalog
         .record_rejected(&[

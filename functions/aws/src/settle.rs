@@ -7,7 +7,6 @@ mod promote;
 
 use backup_domain::catalog::{RecoveryPoint, partition_key, sort_key};
 use backup_domain::order::{Listing, Step, Version, View, owed_after, settle};
-use jiff::Timestamp;
 use tracing::info;
 
 use crate::catalog::{Catalog, Owed};
@@ -113,7 +112,7 @@ impl Settle<'_> {
         let sk = sort_key(&self.place.target.name, self.place.object);
         let owed = self
             .catalog
-            .owe(&self.pk(), &sk, owed_after(Timestamp::now()))
+            .owe(&self.pk(), &sk, owed_after(self.catalog.now()))
             .await?;
         info!(round, "mirroring a deletion by a delete marker");
         delete::put_marker(&self.place.destination(), self.place.target)

@@ -60,6 +60,8 @@ error_names! {
     DestinationUnavailable => "check that the destination bucket exists and its region is healthy, then redrive",
     /// The destination bucket keeps no versions, so a copy there could be overwritten.
     DestinationUnversioned => "enable versioning on the destination bucket, wait 15 minutes, then redrive",
+    /// The destination's breaker is open: it could not be reached again and again, so this was not tried.
+    BreakerOpen => "nothing is lost: what waits is redriven when the destination is back; check its bucket and region",
     /// The multipart upload is no longer there, and no copy came of it.
     UploadVanished => "the upload is begun again by itself; if it recurs, look for a lifecycle rule or a person that aborts uploads, then redrive",
     /// The function's time is nearly over; what it has done is kept.

@@ -3,12 +3,15 @@
 //! Nothing here knows the AWS SDK, the clock or the environment: what a decision needs is passed
 //! in, what it decides is returned. The Lambdas parse, call and map errors around it.
 
+pub mod breaker;
 pub mod catalog;
 pub mod copy;
 pub mod crc;
+pub mod digest;
 pub mod error;
 pub mod event;
 pub mod evidence;
+pub mod intake;
 pub mod key;
 pub mod lease;
 pub mod limits;

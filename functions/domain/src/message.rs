@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::digest;
 use crate::error::{CauseObject, printable};
 use crate::limits::SNS_SUBJECT_CHARS_MAX;
 use crate::policy::NotifyLevel;
@@ -33,8 +34,10 @@ pub struct Message {
     pub text: String,
     /// The same for machines.
     pub json: String,
-    /// `stored`, `failed` or `other`, for subscription filters.
+    /// `stored`, `failed` or `breaker`, for subscription filters.
     pub outcome: &'static str,
+    /// What it is one of many of, see [`crate::digest::kind`].
+    pub kind: String,
 }
 
 /// Whether any destination failed.
@@ -73,11 +76,12 @@ pub fn compose(story: &Story<'_>, level: NotifyLevel) -> Option<Message> {
         text: text(story, failed),
         json: json(story, failed).to_string(),
         outcome: if failed { "failed" } else { "stored" },
+        kind: digest::kind(story.outcomes),
     })
 }
 
 /// Cuts and cleans: SNS refuses a subject over 100 characters, with control characters or not ASCII.
-fn subject(line: &str) -> String {
+pub(crate) fn subject(line: &str) -> String {
     let clean: String = line
         .chars()
         .map(|c| {
@@ -205,6 +209,7 @@ mod tests {
             version_id: Some("v9".into()),
             evidence: None,
             cause: None,
+            breaker: None,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::catalog::{RecoveryPoint, Status, day};
 use crate::error::{Cause, ErrorName, cause_of};
 use crate::event::Redrive;
 use crate::order::owed_after;
-use crate::task::{Execution, Outcome};
+use crate::task::{Execution, Machine, Outcome};
 
 /// A "Step Functions Execution Status Change", as far as it is read: it may be late, so the execution
 /// is asked itself (AWS Step Functions Developer Guide, "Automating Step Functions event delivery with
@@ -151,6 +151,27 @@ pub fn unknown(point: &RecoveryPoint) -> Dead {
     }
 }
 
+/// What can be known of the holder of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// Step Functions says how it is.
+    MayBeAsked,
+    /// An EXPRESS execution whose lease lasts: nobody can say that it is dead.
+    MayLive,
+    /// An EXPRESS execution whose lease has expired.
+    Dead,
+}
+
+/// What can be known of the holder of a point that is being copied. EXPRESS executions are not asked
+/// for: Step Functions does not know them, and one that is not known is not dead for that.
+pub fn holder(point: &RecoveryPoint, now: Timestamp) -> Holder {
+    match point.machine {
+        Machine::Standard => Holder::MayBeAsked,
+        Machine::Express if point.until > now => Holder::MayLive,
+        Machine::Express => Holder::Dead,
+    }
+}
+
 /// Whether this execution holds, or held last, the lease of a point.
 pub fn is_owned(point: &RecoveryPoint, arn: &str) -> bool {
     Execution::arn_of(&point.owner) == arn
@@ -256,6 +277,7 @@ pub fn outcome(destination: &str, cause: &Cause) -> Outcome {
             object: None,
             ..cause.clone()
         }),
+        breaker: None,
     }
 }
 
@@ -265,18 +287,22 @@ pub fn outcome(destination: &str, cause: &Cause) -> Outcome {
 /// # Limits
 /// At most 80 characters (AWS Step Functions API Reference, "StartExecution").
 pub fn restart_name(subject: &[&str], attempt: u32) -> String {
+    format!("sweep-{}-{attempt}", digest(subject))
+}
+
+/// 40 hexadecimal digits that tell a subject from all others.
+pub(crate) fn digest(subject: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in subject {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
     let hash = hash.finalize();
-    let mut name = "sweep-".to_owned();
-    for byte in &hash[..20] {
+    hash[..20].iter().fold(String::new(), |mut digits, byte| {
         // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    format!("{name}-{attempt}")
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 /// The input of an execution that takes an event up again: the event, and `redrive` beside it.

@@ -1,6 +1,8 @@
 //! What Notify does with the outcomes of one execution.
 
-use backup_aws::{ErrorName, Failure, Sns, topic};
+use backup_aws::breakers::Breakers;
+use backup_aws::notices::Notices;
+use backup_aws::{ErrorName, Failure};
 use backup_domain::error::one_line;
 use backup_domain::event;
 use backup_domain::limits::CAUSE_MESSAGE_BYTES_MAX;
@@ -11,8 +13,8 @@ use serde_json::Value;
 
 /// The function's client and settings.
 pub struct Notify {
-    pub client: Sns,
-    pub topic: String,
+    pub notices: Notices,
+    pub breakers: Breakers,
     pub region: String,
 }
 
@@ -44,7 +46,18 @@ impl Notify {
                 .as_ref()
                 .map(|object| object.bucket.as_str())
                 .unwrap_or_default();
-            topic::publish(&self.client, &self.topic, &message, bucket).await?;
+            let name = object
+                .as_ref()
+                .map_or("an unreadable event", |object| &object.key);
+            self.notices.tell(&message, name, bucket).await?;
+        }
+        for outcome in &task.outcomes {
+            if let Some(change) = &outcome.breaker {
+                let tell = self
+                    .breakers
+                    .tell(&self.notices, &outcome.destination, change);
+                tell.await?;
+            }
         }
         if has_failed(&task.outcomes) {
             return Err(failed(&task.outcomes));

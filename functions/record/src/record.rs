@@ -1,5 +1,6 @@
 //! What Record does with one verified copy: it stores the point, then settles the order.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::glance::Place;
 use backup_aws::settle::Settle;
@@ -9,13 +10,14 @@ use backup_domain::catalog::{
 };
 use backup_domain::limits::MIB;
 use backup_domain::order::{must_settle, owed_after};
-use backup_domain::task::{CopyOutcome, Outcome, RecordTask, SettleOnly};
+use backup_domain::task::{CopyOutcome, Machine, Outcome, RecordTask, SettleOnly};
 use jiff::Timestamp;
 
 /// The function's clients.
 pub struct Record {
     pub clients: Clients,
     pub catalog: Catalog,
+    pub breakers: Breakers,
     pub multipart_mib: u64,
 }
 
@@ -30,7 +32,7 @@ impl Record {
         if let Some(settle) = task.target.settle_only {
             return self.settle_only(&task, settle, deadline).await;
         }
-        let mut point = point_of(&task, Timestamp::now());
+        let mut point = point_of(&task, self.catalog.now());
         let status = match self.catalog.end(&point).await? {
             Written::Yes => point.status.as_str(),
             Written::Refused(there) => {
@@ -49,7 +51,14 @@ impl Record {
         if must_settle(point.status, task.copied.cut_off) || status == "duplicate" {
             self.settle(&task, &point, deadline).await?;
         }
-        Ok(outcome_of(&task, status))
+        let mut outcome = outcome_of(&task, status);
+        if task.copied.probe {
+            let stored = point.status == Status::Stored;
+            let owner = task.execution.owner();
+            let probed = self.breakers.probed(&task.target.name, &owner, stored);
+            outcome.breaker = probed.await;
+        }
+        Ok(outcome)
     }
 
     async fn settle(
@@ -76,7 +85,7 @@ impl Record {
             return self.follow_tags(task).await;
         }
         self.settling(task).until_done(deadline).await?;
-        let point = point_of(task, Timestamp::now());
+        let point = point_of(task, self.catalog.now());
         if let Some(seen) = settle.owed_after {
             self.catalog.settled(&point.pk, &point.sk, seen).await?;
         } else if task.object.deletion.is_some() {
@@ -127,6 +136,7 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         destination: target.name.clone(),
         rule: target.rule.clone(),
         owner: task.execution.owner(),
+        machine: Machine::default(),
         until: now,
         attempts: target.attempts,
         upload: None,
@@ -181,5 +191,6 @@ fn outcome_of(task: &RecordTask, status: &str) -> Outcome {
         version_id: task.copied.version_id.clone(),
         evidence: task.verified.evidence.clone(),
         cause: None,
+        breaker: None,
     }
 }

@@ -3,27 +3,27 @@
 //! Safe to run twice or beside itself: what it starts has a name of its own, which Step Functions
 //! takes once, and what it closes is claimed by a conditional write.
 
-mod restart;
-mod sweep;
-
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
+use backup_aws::notices::Notices;
 use backup_aws::{Clients, Error, Settings, serve_until};
 
-use crate::sweep::Sweep;
+use sweep::sweep::Sweep;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
+    let catalog = Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?);
     let sweep = Sweep {
+        breakers: Breakers::from_env(catalog.clone())?,
         executions: clients.step_functions(),
         machine: Settings.text("STATE_MACHINE_ARN")?,
         closing: Closing {
-            catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
+            notices: Notices::from_env(clients.sns(), catalog.clone())?,
+            catalog,
             sqs: clients.sqs(),
             queue: Settings.text("QUEUE_URL")?,
-            sns: clients.sns(),
-            topic: Settings.text("TOPIC_ARN")?,
             region: Settings.text("AWS_REGION")?,
         },
     };

@@ -7,8 +7,7 @@ use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::error::{Cause, ErrorName};
 use backup_domain::event::Redrive;
 use backup_domain::task::Execution;
-use backup_domain::watch::{self, ATTEMPTS_MAX, Dead, Known, Todo, is_owned};
-use jiff::Timestamp;
+use backup_domain::watch::{self, ATTEMPTS_MAX, Dead, Holder, Known, Todo, is_owned};
 use serde_json::Value;
 use tracing::info;
 
@@ -43,7 +42,7 @@ impl Sweep {
     /// Deals with an execution of the lists.
     pub async fn listed(&self, arn: &str) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
-        match catalog.claimed(arn, Timestamp::now()).await? {
+        match catalog.claimed(arn, catalog.now()).await? {
             Some(Claim::Done) => return Ok(Done::Nothing),
             Some(Claim::Held) => return Ok(Done::InFlight),
             Some(Claim::Mine { .. }) | None => {}
@@ -54,7 +53,7 @@ impl Sweep {
         let done = self.take_up(&dead, arn).await?;
         // What told everything itself may still own a point, which the walk would find.
         if matches!(done, Done::Restarted | Done::Owed) && dead.known() != Known::Told {
-            catalog.done(arn, Timestamp::now()).await?;
+            catalog.done(arn, catalog.now()).await?;
         }
         Ok(done)
     }
@@ -66,11 +65,19 @@ impl Sweep {
         let Some(point) = point.filter(|point| point.status == Status::Copying) else {
             return Ok(Done::Nothing);
         };
+        let holder = watch::holder(&point, catalog.now());
+        if holder == Holder::MayLive {
+            return Ok(Done::Nothing);
+        }
         let arn = Execution::arn_of(&point.owner);
-        if catalog.claimed(arn, Timestamp::now()).await? == Some(Claim::Held) {
+        if catalog.claimed(arn, catalog.now()).await? == Some(Claim::Held) {
             return Ok(Done::InFlight);
         }
-        let dead = match executions::describe(&self.executions, arn).await? {
+        let state = match holder {
+            Holder::MayBeAsked => executions::describe(&self.executions, arn).await?,
+            Holder::MayLive | Holder::Dead => State::Unknown,
+        };
+        let dead = match state {
             State::Running => return Ok(Done::Nothing),
             State::Dead(dead) => *dead,
             State::Succeeded | State::Unknown => watch::unknown(&point),
@@ -94,13 +101,13 @@ impl Sweep {
             Todo::Owe => {
                 for point in points.iter().filter(|it| is_owned(it, &dead.arn)) {
                     if point.status == Status::Stored {
-                        catalog.owe_settling(point, Timestamp::now()).await?;
+                        catalog.owe_settling(point, catalog.now()).await?;
                     }
                 }
                 Ok(Done::Owed)
             }
             Todo::Restart(destinations) => {
-                let now = Timestamp::now();
+                let now = catalog.now();
                 let done = match catalog.claim(claim, now).await {
                     Ok(Claim::Mine { .. }) => self.restart(dead, &points, destinations).await,
                     Ok(Claim::Held | Claim::Done) => return Ok(Done::InFlight),
@@ -160,9 +167,7 @@ impl Sweep {
     pub async fn owing(&self, pk: &str, sk: &str) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
         let due = |point: &RecoveryPoint| {
-            let owed = point
-                .owed_after
-                .is_some_and(|after| after <= Timestamp::now());
+            let owed = point.owed_after.is_some_and(|after| after <= catalog.now());
             owed && point.status != Status::Copying
         };
         let Some(point) = catalog.get(pk, sk).await?.filter(due) else {
@@ -170,7 +175,7 @@ impl Sweep {
         };
         let owed = point.owed_after.unwrap_or_default().to_string();
         let given_up = watch::restart_name(&[pk, sk, &owed], 0);
-        if catalog.claimed(&given_up, Timestamp::now()).await? == Some(Claim::Done) {
+        if catalog.claimed(&given_up, catalog.now()).await? == Some(Claim::Done) {
             return Ok(Done::Stuck);
         }
         let again = Again {
@@ -197,7 +202,7 @@ impl Sweep {
     /// Tells once of an order that could not be settled; its point goes on to owe it.
     async fn tell_unsettled(&self, point: &RecoveryPoint, subject: &str) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
-        let Claim::Mine { .. } = catalog.claim(subject, Timestamp::now()).await? else {
+        let Claim::Mine { .. } = catalog.claim(subject, catalog.now()).await? else {
             return Ok(Done::Stuck);
         };
         let error = ErrorName::Unsettled;
@@ -215,7 +220,7 @@ impl Sweep {
         self.closing
             .tell(&event, Execution::arn_of(&point.owner), &outcomes)
             .await?;
-        catalog.done(subject, Timestamp::now()).await?;
+        catalog.done(subject, catalog.now()).await?;
         Ok(Done::Closed)
     }
 

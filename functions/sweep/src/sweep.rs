@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Start;
 use backup_aws::dead::Closing;
 use backup_aws::{Deadline, Failure, StepFunctions, executions};
@@ -38,6 +39,7 @@ pub struct Sweep {
     pub executions: StepFunctions,
     pub machine: String,
     pub closing: Closing,
+    pub breakers: Breakers,
 }
 
 /// What is remembered from one run to the next.
@@ -84,6 +86,8 @@ pub struct Swept {
     closed: u32,
     owed: u32,
     stuck: u32,
+    /// Messages that tell of many.
+    digests: u32,
     /// Failed; taken up by the next run.
     left: u32,
     #[serde(skip)]
@@ -135,6 +139,14 @@ impl Sweep {
         }
         self.owed(&mut swept, deadline).await;
         self.walk(&mut marks, &mut swept, deadline).await;
+        let notices = &self.closing.notices;
+        match notices.tell_digests().await {
+            Ok(told) => swept.digests = told,
+            Err(problem) => swept.fail("digests", problem),
+        }
+        if let Err(problem) = self.breakers.tell_untold(notices).await {
+            swept.fail("breakers", problem);
+        }
         if let Err(problem) = catalog
             .set_marks(&serde_json::json!(marks).to_string())
             .await
@@ -148,10 +160,14 @@ impl Sweep {
             closed,
             owed,
             stuck,
+            digests,
             left,
             ..
         } = swept;
-        info!(looked, found, restarted, closed, owed, stuck, left, "swept");
+        info!(
+            looked,
+            found, restarted, closed, owed, stuck, digests, left, "swept"
+        );
         match swept.problem.take() {
             Some(problem) => {
                 error!(left, "not everything could be swept");
@@ -172,7 +188,7 @@ impl Sweep {
     ) {
         while !swept.is_over(deadline) {
             if pass.token.is_none() {
-                (pass.begun, pass.left) = (Timestamp::now(), false);
+                (pass.begun, pass.left) = (self.closing.catalog.now(), false);
             }
             let token = pass.token.take();
             let listed =

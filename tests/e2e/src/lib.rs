@@ -1,11 +1,13 @@
 //! A world for end-to-end tests: one stack a run, a proxy before its services, and questions to ask.
 
 mod ask;
+pub mod burst;
 pub mod gauge;
 pub mod hurry;
 pub mod iam;
 mod policy;
 pub mod proxy;
+pub mod queued;
 pub mod restoring;
 mod watched;
 pub mod world;

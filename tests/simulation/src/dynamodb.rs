@@ -67,6 +67,7 @@ pub fn answer(table: &mut Table, request: &Request) -> Answer {
         }
         "UpdateItem" => update(table, &body, &object("Key")),
         "Query" => query(table, &body),
+        "Scan" => scan(table, &body),
         name => panic!("nothing here answers {name}"),
     }
 }
@@ -79,37 +80,57 @@ fn update(table: &mut Table, body: &Value, key: &Item) -> Answer {
     }
     let mut item = old.cloned().unwrap_or_else(|| key.clone());
     let expression = body["UpdateExpression"].as_str().expect("an expression");
-    let (sets, removes) = match expression.strip_prefix("REMOVE ") {
-        Some(removes) => ("", removes),
-        None => expression
-            .split_once(" REMOVE ")
-            .unwrap_or((expression, "")),
-    };
+    let [sets, removes, adds] = ["SET", "REMOVE", "ADD"].map(|word| clause(expression, word));
     let mut before = Item::new();
     let mut touched = |item: &Item, name: &str| {
         if let Some(old) = item.get(name) {
             before.insert(name.to_owned(), old.clone());
         }
     };
-    for set in terms(sets.strip_prefix("SET ").unwrap_or(sets)) {
+    for set in terms(sets) {
         let (name, value) = set.split_once(" = ").expect("a value to set");
         let (name, value) = (named(body, name), computed(body, value, &item));
         touched(&item, &name);
         item.insert(name, value);
+    }
+    for add in terms(adds) {
+        let (name, value) = add.split_once(' ').expect("a number to add");
+        let name = named(body, name);
+        let sum = number(item.get(&name)).unwrap_or(0.0)
+            + number(Some(valued(body, value))).expect("a number");
+        item.insert(name, json!({"N": sum.to_string()}));
     }
     for name in terms(removes) {
         let name = named(body, name);
         touched(&item, &name);
         item.remove(&name);
     }
-    table.items.insert(keys(key), item);
-    let shown = body["ReturnValues"] == "UPDATED_OLD" && !before.is_empty();
-    let body = if shown {
-        json!({"Attributes": before})
-    } else {
-        json!({})
+    let shown = match body["ReturnValues"].as_str() {
+        Some("UPDATED_OLD") if !before.is_empty() => Some(before),
+        Some("ALL_NEW") => Some(item.clone()),
+        _ => None,
     };
+    table.items.insert(keys(key), item);
+    let body = shown.map_or(json!({}), |shown| json!({"Attributes": shown}));
     Answer::ok(body.to_string())
+}
+
+/// What follows a word of an update expression, up to the next.
+fn clause<'a>(expression: &'a str, word: &str) -> &'a str {
+    let start = match expression.strip_prefix(word) {
+        Some(rest) => rest,
+        None => match expression.split_once(&format!(" {word} ")) {
+            Some((_, rest)) => rest,
+            None => return "",
+        },
+    };
+    let words = [" SET ", " REMOVE ", " ADD "];
+    let end = words.iter().filter_map(|next| start.find(next)).min();
+    &start[..end.unwrap_or(start.len())]
+}
+
+fn number(value: Option<&Value>) -> Option<f64> {
+    value?["N"].as_str()?.parse().ok()
 }
 
 /// What stands between commas, those within brackets left alone.
@@ -131,7 +152,7 @@ fn terms(list: &str) -> Vec<&str> {
     found
 }
 
-/// A value, or `list_append(if_not_exists(name, value), value)`.
+/// A value, an attribute, or `list_append(if_not_exists(name, value), value)`.
 fn computed(body: &Value, value: &str, item: &Item) -> Value {
     let call = |name: &str| {
         let inner = value.strip_prefix(name)?.strip_prefix('(')?;
@@ -153,7 +174,10 @@ fn computed(body: &Value, value: &str, item: &Item) -> Value {
         let there = item.get(&named(body, either[0]));
         return there.unwrap_or_else(|| valued(body, either[1])).clone();
     }
-    valued(body, value).clone()
+    if value.starts_with(':') {
+        return valued(body, value).clone();
+    }
+    item[&named(body, value)].clone()
 }
 
 fn query(table: &Table, body: &Value) -> Answer {
@@ -176,6 +200,33 @@ fn query(table: &Table, body: &Value) -> Answer {
     Answer::ok(json!({"Items": found, "Count": found.len()}).to_string())
 }
 
+/// Items of one page: few, so that there is a next one.
+const PAGE: usize = 2;
+
+/// A page of the table, or of the sparse index of what is owed.
+fn scan(table: &Table, body: &Value) -> Answer {
+    let from = body["ExclusiveStartKey"].as_object().map(keys);
+    let indexed = body["IndexName"].as_str();
+    assert!(
+        matches!(indexed, None | Some("by-owed")),
+        "no index {indexed:?}"
+    );
+    let in_index = |item: &Item| indexed.is_none() || item.contains_key("owedAfter");
+    let all = table.items.iter().filter(|(_, item)| in_index(item));
+    let rest = all.filter(|(keys, _)| from.as_ref().is_none_or(|from| *keys > from));
+    let rest: Vec<_> = rest.map(|(_, item)| item).collect();
+    let page = &rest[..rest.len().min(PAGE)];
+    let found: Vec<_> = page
+        .iter()
+        .filter(|item| holds(body, "FilterExpression", Some(item)))
+        .collect();
+    let mut answer = json!({"Items": found, "Count": found.len()});
+    if let Some(last) = page.last().filter(|_| rest.len() > PAGE) {
+        answer["LastEvaluatedKey"] = json!({"pk": last["pk"], "sk": last["sk"]});
+    }
+    Answer::ok(answer.to_string())
+}
+
 /// An attribute's name, `#name` looked up.
 fn named(body: &Value, name: &str) -> String {
     if !name.starts_with('#') {
@@ -190,33 +241,84 @@ fn valued<'a>(body: &'a Value, name: &str) -> &'a Value {
     value.unwrap_or_else(|| panic!("no value {name}"))
 }
 
-/// Whether a condition holds: terms joined by AND, each a comparison for equality, a
-/// list or a function.
+/// Whether a condition holds: terms joined by OR, AND and brackets, each a comparison, a list or a
+/// function.
 fn holds(body: &Value, kind: &str, item: Option<&Item>) -> bool {
-    let Some(expression) = body[kind].as_str() else {
-        return true;
+    body[kind].as_str().is_none_or(|it| is_true(body, it, item))
+}
+
+fn is_true(body: &Value, expression: &str, item: Option<&Item>) -> bool {
+    let expression = expression.trim();
+    for (word, all) in [(" OR ", false), (" AND ", true)] {
+        let mut parts = split(expression, word).into_iter().peekable();
+        let first = parts.next().unwrap_or_default();
+        if parts.peek().is_some() {
+            let mut parts = std::iter::once(first).chain(parts);
+            let mut holds = |part| is_true(body, part, item);
+            return if all {
+                parts.all(&mut holds)
+            } else {
+                parts.any(&mut holds)
+            };
+        }
+    }
+    match expression
+        .strip_prefix('(')
+        .and_then(|it| it.strip_suffix(')'))
+    {
+        Some(inner) => is_true(body, inner, item),
+        None => term_holds(body, expression, item),
+    }
+}
+
+/// Splits at a word that stands outside brackets.
+fn split<'a>(expression: &'a str, word: &str) -> Vec<&'a str> {
+    let (mut found, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (place, letter) in expression.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ if depth == 0 && place >= start && expression[place..].starts_with(word) => {
+                found.push(&expression[start..place]);
+                start = place + word.len();
+            }
+            _ => {}
+        }
+    }
+    found.push(&expression[start..]);
+    found
+}
+
+fn term_holds(body: &Value, term: &str, item: Option<&Item>) -> bool {
+    let function = |name: &str| {
+        let inner = term.strip_prefix(name)?.strip_prefix('(')?;
+        inner.strip_suffix(')').map(|name| named(body, name))
     };
-    expression.split(" AND ").all(|term| {
-        let function = |name: &str| {
-            let inner = term.strip_prefix(name)?.strip_prefix('(')?;
-            inner.strip_suffix(')').map(|name| named(body, name))
+    if let Some(name) = function("attribute_not_exists") {
+        return item.is_none_or(|item| !item.contains_key(&name));
+    }
+    if let Some(name) = function("attribute_exists") {
+        return item.is_some_and(|item| item.contains_key(&name));
+    }
+    let there = |name: &str| item.and_then(|item| item.get(&named(body, name)));
+    if let Some((name, values)) = term.split_once(" IN ") {
+        let values = terms(values.trim_start_matches('(').trim_end_matches(')'));
+        return there(name).is_some_and(|it| values.iter().any(|value| valued(body, value) == it));
+    }
+    if let Some((name, value)) = term.split_once(" < ") {
+        let size = name
+            .strip_prefix("size(")
+            .and_then(|it| it.strip_suffix(')'));
+        let left = match size {
+            Some(name) => there(name)
+                .and_then(|it| Some(f64::from(u32::try_from(it["L"].as_array()?.len()).ok()?))),
+            None => number(there(name)),
         };
-        if let Some(name) = function("attribute_not_exists") {
-            return item.is_none_or(|item| !item.contains_key(&name));
-        }
-        if let Some(name) = function("attribute_exists") {
-            return item.is_some_and(|item| item.contains_key(&name));
-        }
-        if let Some((name, values)) = term.split_once(" IN ") {
-            let name = named(body, name);
-            let values = terms(values.trim_start_matches('(').trim_end_matches(')'));
-            let found = item.and_then(|item| item.get(&name));
-            return found.is_some_and(|it| values.iter().any(|value| valued(body, value) == it));
-        }
-        let (name, value) = term
-            .split_once(" = ")
-            .unwrap_or_else(|| panic!("nothing here understands {term}"));
-        let (name, value) = (named(body, name), valued(body, value));
-        item.is_some_and(|item| item.get(&name) == Some(value))
-    })
+        let right = number(Some(valued(body, value)));
+        return left.zip(right).is_some_and(|(left, right)| left < right);
+    }
+    let (name, value) = term
+        .split_once(" = ")
+        .unwrap_or_else(|| panic!("nothing here understands {term}"));
+    there(name) == Some(valued(body, value))
 }

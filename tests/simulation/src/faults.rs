@@ -29,6 +29,8 @@ pub enum Fault {
     RunsBesideItself,
     /// An execution is stopped by hand; its Lambdas go on.
     Stopped,
+    /// The status change of an execution never comes.
+    Unheard,
     /// An event comes more than once.
     Duplicated,
     /// An event comes late, after those of later writes.
@@ -38,7 +40,7 @@ pub enum Fault {
 }
 
 /// All kinds.
-pub const ALL: [Fault; 15] = [
+pub const ALL: [Fault; 16] = [
     Fault::Throttled,
     Fault::FailedBefore,
     Fault::LostBefore,
@@ -51,6 +53,7 @@ pub const ALL: [Fault; 15] = [
     Fault::NotStarted,
     Fault::RunsBesideItself,
     Fault::Stopped,
+    Fault::Unheard,
     Fault::Duplicated,
     Fault::Delayed,
     Fault::ClockOff,

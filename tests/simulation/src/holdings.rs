@@ -16,6 +16,10 @@ pub enum Mutant {
     IgnoresConditions,
     /// Promotions never arrive.
     PromotesNothing,
+    /// Delete markers never arrive.
+    MirrorsNothing,
+    /// Neither watcher nor sweep runs.
+    WatchesNothing,
 }
 
 /// One execution.
@@ -27,8 +31,35 @@ pub struct Execution {
     pub status: &'static str,
     /// Name of its error, where it failed.
     pub error: String,
+    /// What it said of it.
+    pub cause: String,
+    /// When it started, in milliseconds.
+    pub started_ms: i64,
+    /// When it ended.
+    pub stopped_ms: Option<i64>,
     /// Its task, to stop it by.
     pub task: Option<AbortHandle>,
+}
+
+impl Execution {
+    /// One that starts now.
+    pub fn new(input: Value, now_ms: i64) -> Self {
+        Self {
+            input,
+            status: "RUNNING",
+            error: String::new(),
+            cause: String::new(),
+            started_ms: now_ms,
+            stopped_ms: None,
+            task: None,
+        }
+    }
+
+    /// Ends it.
+    pub fn end(&mut self, status: &'static str, now_ms: i64) {
+        self.status = status;
+        self.stopped_ms = Some(now_ms);
+    }
 }
 
 /// A message in the dead-letter queue.

@@ -18,6 +18,7 @@ pub mod s3_answers;
 pub mod s3_parts;
 pub mod sdk;
 pub mod services;
+pub mod watching;
 pub mod wire;
 pub mod workload;
 pub mod world;

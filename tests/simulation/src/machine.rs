@@ -229,7 +229,7 @@ impl Machine {
     }
 
     /// The Lambda runs as a task of its own: it goes on when its execution is stopped.
-    async fn lambda(&self, arn: String, payload: Value) -> Answered {
+    pub async fn lambda(&self, arn: String, payload: Value) -> Answered {
         let world = &self.0.world;
         let (number, lost_after) = {
             let mut state = world.state();

@@ -116,7 +116,8 @@ fn is_accounted_for(
 }
 
 /// The backup's latest version is the copy of the newest version that is stored; that of the source's
-/// own latest will do as well.
+/// own latest will do as well. Where deletions are mirrored, it is a delete marker exactly when
+/// nothing is there at the source.
 fn newest_is_on_top(
     state: &State,
     history: &History,
@@ -135,7 +136,23 @@ fn newest_is_on_top(
         return;
     };
     let live = stored.iter().rev().find(|truth| !truth.removed);
-    let top = state.s3.find(bucket, &format!("{prefix}{key}"), None);
+    let held = |bucket: &str, key: &str| {
+        let versions = state.s3.buckets[bucket].keys.get(key)?;
+        versions.last()
+    };
+    let top = held(bucket, &format!("{prefix}{key}"));
+    if state.mirrored {
+        let is_there = |version: Option<&Version>| version.is_some_and(|it| it.content.is_some());
+        let (source, backup) = (is_there(held(history.source, key)), is_there(top));
+        if source != backup {
+            report.violations.push(format!(
+                "{bucket}/{key:?} is there: {backup}, at the source: {source}"
+            ));
+        }
+        if !source {
+            return;
+        }
+    }
     let is_of = |truth: &Truth| {
         top.is_some_and(|top| {
             let source = top.metadata.get("s3-backup-source-version");
@@ -163,8 +180,8 @@ fn is_what_it_says(
 ) {
     let (pk, sk) = (text(item, "pk"), text(item, "sk"));
     let status = text(item, "status");
-    if sk.starts_with("*#") {
-        // An event that no point could be made of: it is parked, whole.
+    if !item.contains_key("object") {
+        // No point: an event kept whole, or what watcher and sweep note.
         return;
     }
     if !matches!(status, "stored" | "unsettled") {
@@ -236,7 +253,9 @@ fn nothing_is_left_over(state: &State, recorded: &BTreeSet<(String, String)>, re
         for (key, versions) in &held.keys {
             let beside = versions.iter().filter(|version| {
                 let bad = version.tags.iter().any(|(name, _)| name == "s3-backup");
-                !bad && !recorded.contains(&(bucket.to_owned(), version.id.clone()))
+                version.content.is_some()
+                    && !bad
+                    && !recorded.contains(&(bucket.to_owned(), version.id.clone()))
             });
             *surplus.entry(format!("{bucket}/{key}")).or_default() += beside.count() as u64;
         }

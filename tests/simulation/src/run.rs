@@ -1,21 +1,20 @@
 //! One run: a seed decides everything; faults for a while, then none, then all must be right.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
-use crate::dynamodb::{Item, text};
 use crate::faults::{ALL, Counts, Fault};
 use crate::functions::{LEASE_SECONDS, SOURCE, SUSPENDED, UNVERSIONED};
 use crate::machine::Machine;
 use crate::oracle;
 use crate::s3::Versioning;
-use crate::s3_answers::iso;
-use crate::workload::{self, History, act, arrivals};
-use crate::world::{Execution, Mutant, Parked, World};
+use crate::watching::{self, start};
+use crate::workload::{History, act, arrivals};
+use crate::world::{Mutant, Parked, World};
 
 /// 2026-11-25, in milliseconds.
 const START_MS: i64 = 1_795_600_000_000;
@@ -29,9 +28,9 @@ const POLICY: &str = r#"{"version":1,
         "primary":{"bucket":"backup-a","region":"eu-west-1"},
         "second":{"bucket":"backup-b","region":"eu-central-1","prefix":"copies/of é/"}},
     "rules":[
-        {"name":"reports","match":{"keys":{"include":["reports/**"]}},"destinations":["primary","second"],"notify":"all"},
-        {"name":"read","match":{"keys":{"include":["a b"]},"size":{"maxBytes":4096}},"destinations":["primary"],"verify":"read"},
-        {"name":"everything","destinations":["primary"]}]}"#;
+        {"name":"reports","match":{"keys":{"include":["reports/**"]}},"destinations":["primary","second"],"notify":"all","deletes":"DELETES"},
+        {"name":"read","match":{"keys":{"include":["a b"]},"size":{"maxBytes":4096}},"destinations":["primary"],"verify":"read","deletes":"DELETES"},
+        {"name":"everything","destinations":["primary"],"deletes":"DELETES"}]}"#;
 
 /// What a run came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,7 +90,11 @@ pub fn run(plan: &Plan) -> Report {
 
 fn definition() -> Rc<Value> {
     let text = include_str!("../../../statemachine/backup.asl.json");
-    Rc::new(serde_json::from_str(text).expect("JSON"))
+    // As the Standard machine is deployed; time-outs are none of the simulation's.
+    let text = text
+        .replace("${TimeoutSeconds}", "86400")
+        .replace("${MachineType}", "STANDARD");
+    Rc::new(serde_json::from_str(&text).expect("JSON"))
 }
 
 struct Run {
@@ -99,8 +102,6 @@ struct Run {
     machine: Machine,
     history: Rc<RefCell<History>>,
     redriven: usize,
-    /// Notes of `null` versions that were swept.
-    swept: BTreeSet<String>,
 }
 
 impl Run {
@@ -108,7 +109,9 @@ impl Run {
         let world = World::new(plan.seed, START_MS);
         {
             let mut state = world.state();
-            POLICY.clone_into(&mut state.policy);
+            state.mirrored = state.rng.u8(..3) == 0;
+            let deletes = if state.mirrored { "mirror" } else { "keep" };
+            state.policy = POLICY.replace("DELETES", deletes);
             for (name, versioning) in [
                 (SOURCE, Versioning::Enabled),
                 (SUSPENDED, Versioning::Suspended),
@@ -144,7 +147,6 @@ impl Run {
             world,
             history: Rc::new(RefCell::new(history)),
             redriven: 0,
-            swept: BTreeSet::new(),
         }
     }
 
@@ -164,8 +166,9 @@ impl Run {
         }
     }
 
-    /// Starts the writer.
+    /// Starts the writer, and a sweep now and then.
     fn write(&self) {
+        watching::sweep_meanwhile(&self.world, &self.machine);
         let (world, machine, history) = (
             self.world.clone(),
             self.machine.clone(),
@@ -207,6 +210,7 @@ impl Run {
     /// Lets things happen until nothing waits any more.
     async fn drain(&self) {
         loop {
+            watching::spawn(&self.world, &self.machine);
             for _ in 0..TURNS {
                 tokio::task::yield_now().await;
             }
@@ -216,72 +220,38 @@ impl Run {
         }
     }
 
-    /// What an operator, the watcher and the sweep do: redrive what is parked, start again what was
-    /// stopped and what is `copying` past its lease.
+    /// What an operator does, redriving what is parked, and the sweep by its schedule, until there is
+    /// nothing left to do.
     async fn settle(&mut self) {
         for _ in 0..ROUNDS_MAX {
-            let events = self.owed();
-            if events.is_empty() {
-                return;
-            }
-            self.redriven += events.len();
-            self.world.state().clock_ms += (LEASE_SECONDS + 1) * 1000;
-            for event in events {
+            let (parked, twice) = {
+                let mut state = self.world.state();
+                state.clock_ms += (LEASE_SECONDS + 1) * 1000;
+                (std::mem::take(&mut state.parked), state.rng.bool())
+            };
+            self.redriven += parked.len();
+            for event in parked.iter().map(redriven) {
                 start(&self.world, &self.machine, event);
             }
             self.drain().await;
+            let sweep = || {
+                tokio::task::spawn_local(watching::sweep(self.world.clone(), self.machine.clone()))
+            };
+            let mut sweeps = vec![sweep()];
+            if twice {
+                sweeps.push(sweep());
+            }
+            self.drain().await;
+            let mut found = 0;
+            for sweep in sweeps {
+                found += sweep.await.expect("a sweep does not panic");
+            }
+            if found == 0 && self.world.state().parked.is_empty() {
+                return;
+            }
         }
         let line = format!("not settled after {ROUNDS_MAX} rounds");
         self.world.state().broken.push(line);
-    }
-
-    fn owed(&mut self) -> Vec<Value> {
-        let mut guard = self.world.state();
-        let state = &mut *guard;
-        let mut events: Vec<_> = std::mem::take(&mut state.parked)
-            .iter()
-            .map(redriven)
-            .collect();
-        for execution in state.executions.values_mut() {
-            let untold = execution.status == "ABORTED" || execution.error == "Unparked";
-            if untold {
-                events.push(execution.input.clone());
-                execution.status = "SWEPT";
-                execution.error.clear();
-            }
-            let unforeseen = execution.status == "FAILED"
-                && !["", "BackupFailed"].contains(&execution.error.as_str());
-            if unforeseen {
-                let line = format!("an execution failed with {}", execution.error);
-                execution.error.clear();
-                state.broken.push(line);
-            }
-        }
-        let stuck = state
-            .catalog
-            .items
-            .values()
-            .filter(|item| text(item, "status") == "copying");
-        // An event cannot name a `null` version that was overwritten since: once must do.
-        let swept = &mut self.swept;
-        let mut first = |item: &Item, name: &str| {
-            let note = format!("{} {}", text(item, "sk"), text(item, name));
-            !note.contains("#null#") || swept.insert(note)
-        };
-        events.extend(stuck.filter(|item| first(item, "owner")).map(event_of));
-        let owed = state
-            .catalog
-            .items
-            .values()
-            .filter(|item| item.contains_key("owedAfter"))
-            .filter(|item| first(item, "owedAfter"));
-        events.extend(owed.map(|item| {
-            let mut event = event_of(item);
-            event["redrive"]["settle"] = json!(true);
-            event["redrive"]["owedAfter"] = item["owedAfter"]["S"].clone();
-            event
-        }));
-        events
     }
 }
 
@@ -290,64 +260,4 @@ fn redriven(parked: &Parked) -> Value {
     let attempt = event["redrive"]["attempt"].as_u64().unwrap_or_default() + 1;
     event["redrive"] = json!({"destinations": [parked.destinations], "attempt": attempt});
     event
-}
-
-/// The event of a point, from what the catalog holds.
-fn event_of(point: &Item) -> Value {
-    let field = |name: &str| point["object"]["M"][name].clone();
-    let mut object = json!({
-        "key": field("key")["S"], "etag": field("etag")["S"], "sequencer": field("sequencer")["S"],
-        "size": field("size")["N"].as_str().and_then(|size| size.parse::<u64>().ok()),
-    });
-    if let Some(id) = field("versionId")["S"].as_str() {
-        object["version-id"] = json!(id);
-    }
-    let bucket = field("bucket");
-    let time = field("eventAt");
-    let (bucket, time) = (
-        bucket["S"].as_str().expect("a bucket"),
-        time["S"].as_str().expect("a time"),
-    );
-    let mut event = workload::event(bucket, &object, time, 0);
-    event["id"] = json!("swept");
-    if let Some(deletion) = field("deletion")["S"].as_str() {
-        event["detail-type"] = json!("Object Deleted");
-        event["detail"]["deletion-type"] = json!(deletion);
-    }
-    event["redrive"] = json!({"destinations": [text(point, "destination")], "attempt": 1});
-    event
-}
-
-/// Starts an execution.
-fn start(world: &World, machine: &Machine, event: Value) {
-    let (arn, started) = {
-        let mut state = world.state();
-        let number = state.number();
-        let arn = format!("arn:aws:states:eu-west-1:111122223333:execution:backup:e{number}");
-        let execution = Execution {
-            input: event.clone(),
-            status: "RUNNING",
-            error: String::new(),
-            task: None,
-        };
-        state.executions.insert(arn.clone(), execution);
-        (arn, iso(state.clock_ms))
-    };
-    let (ended, machine, id) = (world.clone(), machine.clone(), arn.clone());
-    let task = tokio::task::spawn_local(async move {
-        let result = machine.execute(event, id.clone(), started).await;
-        let mut state = ended.state();
-        let execution = state.executions.get_mut(&id).expect("itself");
-        match result {
-            Ok(_) => execution.status = "SUCCEEDED",
-            Err((error, _)) => {
-                execution.status = "FAILED";
-                execution.error = error;
-            }
-        }
-    });
-    let mut state = world.state();
-    if let Some(execution) = state.executions.get_mut(&arn) {
-        execution.task = Some(task.abort_handle());
-    }
 }

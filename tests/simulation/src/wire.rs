@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 /// A request, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// `s3`, `dynamodb`, `ssm`, `sns`, `states`.
+    /// `s3`, `dynamodb`, `ssm`, `sns`, `sqs`, `states`.
     pub service: String,
     /// Operation, as AWS calls it.
     pub operation: String,
@@ -39,7 +39,7 @@ impl Request {
             .collect();
         let body = request.body().bytes().expect("a body in memory");
         let body = String::from_utf8(body.to_vec()).expect("a body of text");
-        let service = ["s3", "dynamodb", "ssm", "sns", "states"]
+        let service = ["s3", "dynamodb", "ssm", "sns", "sqs", "states"]
             .into_iter()
             .find(|name| host.split('.').any(|label| label == *name))
             .unwrap_or_else(|| panic!("no service behind {uri}"));
@@ -108,6 +108,8 @@ impl Request {
                 | "GetObjectTagging"
                 | "GetItem"
                 | "Query"
+                | "Scan"
+                | "ListExecutions"
                 | "GetParameter"
                 | "DescribeExecution"
         )

@@ -58,8 +58,14 @@ pub struct State {
     pub told: Vec<(String, String)>,
     /// Executions by ARN.
     pub executions: BTreeMap<String, Execution>,
+    /// Those that were asked for and do not run yet.
+    pub to_start: Vec<String>,
+    /// ARNs of executions that ended badly and of which nobody has heard yet.
+    pub ended: Vec<String>,
     /// The policy's document.
     pub policy: String,
+    /// Whether its rules mirror deletions.
+    pub mirrored: bool,
     /// What goes wrong.
     pub faults: Faults,
     /// What is broken on purpose.
@@ -103,7 +109,10 @@ impl World {
             parked: Vec::new(),
             told: Vec::new(),
             executions: BTreeMap::new(),
+            to_start: Vec::new(),
+            ended: Vec::new(),
             policy: String::new(),
+            mirrored: false,
             faults: Faults::default(),
             mutant: None,
             running: BTreeMap::new(),
@@ -217,8 +226,10 @@ impl State {
         let Self { rng, faults, .. } = self;
         if !alive.is_empty() && faults.strikes(rng, Fault::Stopped, 0.0015) {
             let arn = &alive[rng.usize(..alive.len())];
+            let now_ms = self.clock_ms;
             let execution = self.executions.get_mut(arn).expect("it");
-            execution.status = "ABORTED";
+            execution.end("ABORTED", now_ms);
+            self.ended.push(arn.clone());
             if let Some(task) = execution.task.take() {
                 task.abort();
             }
@@ -268,17 +279,7 @@ impl State {
     fn land(&mut self, request: &Request) -> Answer {
         self.calls += 1;
         let answer = self.done(request);
-        let seen = match (request.operation.as_str(), answer.status) {
-            ("CompleteMultipartUpload", 200) => "multipart copies",
-            ("CompleteMultipartUpload", 400) => "uploads refused",
-            ("GetObject", 206) => "contents read",
-            ("PutItem", 400) => "conditions that failed",
-            ("DescribeExecution", 200) => "owners asked for",
-            ("PutObjectTagging", 200) => "copies tagged as bad",
-            ("AbortMultipartUpload", 204) => "uploads aborted",
-            ("Publish", 200) => "messages told",
-            _ => "other calls",
-        };
+        let seen = services::seen(&request.operation, answer.status);
         *self.seen.entry(seen).or_default() += 1;
         self.trace(|| {
             let (name, path, status) = (&request.operation, &request.path, answer.status);
@@ -316,7 +317,12 @@ impl State {
 
     fn answer(&mut self, request: &Request, settling: bool) -> Reply {
         let copies = request.header("x-amz-copy-source").is_some();
-        if self.mutant == Some(Mutant::PromotesNothing) && settling && copies {
+        let never = match self.mutant {
+            Some(Mutant::PromotesNothing) => settling && copies,
+            Some(Mutant::MirrorsNothing) => request.operation == "DeleteObject",
+            _ => false,
+        };
+        if never {
             return Err(ConnectorError::timeout("no answer came".into()));
         }
         let Some((fault, reply)) = self.fault(request, settling) else {

@@ -44,7 +44,7 @@ impl Settle<'_> {
         from: From<'_>,
         deadline: Deadline,
     ) -> Result<Owed, Failure> {
-        let after = owed_after(Timestamp::now());
+        let after = owed_after(self.catalog.now());
         let owed = self.catalog.owe(&point.pk, &point.sk, after).await?;
         let Some(original) = self.original(point, from).await? else {
             return Ok(owed);

@@ -56,11 +56,19 @@ fn each_function_has_a_role_of_its_own() {
             assert!(MANAGED.iter().any(|own| arn.contains(own)), "{name}: {arn}");
         }
         for statement in statements(role) {
-            let (grant, _) = plain(statement);
-            for action in many(&grant["Action"]) {
-                assert!(!action.as_str().unwrap().contains('*'), "{name}: {action}");
-            }
+            names_its_actions(name, plain(statement).0);
         }
+    }
+    for (name, policy) in resources(&template, "AWS::IAM::Policy") {
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            names_its_actions(name, statement);
+        }
+    }
+}
+
+fn names_its_actions(name: &str, statement: &Value) {
+    for action in many(&statement["Action"]) {
+        assert!(!action.as_str().unwrap().contains('*'), "{name}: {action}");
     }
 }
 

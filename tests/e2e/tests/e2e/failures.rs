@@ -102,6 +102,44 @@ fn a_failing_destination_does_not_fail_the_other() {
     );
 }
 
+/// What is parked names the destination that failed, and started again for it leaves the other alone.
+#[test]
+fn the_part_of_a_failed_destination_alone_is_parked_and_redriven() {
+    let world = World::get();
+    let _policy = world.policy.read().unwrap();
+    let key = "two/its part.txt";
+    let denied = Fault::Error(403, "AccessDenied");
+    world.proxy.fail("CopyObject", "/second/two/", denied, 1);
+    let ended = world.upload(key, b"its part", &[]);
+    assert_eq!(ended.error, "BackupFailed", "{ended:?}");
+    let message = ended.cause["message"].as_str().unwrap();
+    assert!(message.contains("second"), "{message}");
+    assert!(!message.contains("primary"), "{message}");
+
+    let parked = world.parked(key);
+    let [parked] = &parked[..] else {
+        panic!("{parked:?}");
+    };
+    let destinations = &parked["MessageAttributes"]["destinations"]["StringValue"];
+    assert_eq!(destinations, "second");
+    let mut event: Value = serde_json::from_str(parked["Body"].as_str().unwrap()).unwrap();
+    event["redrive"] = json!({"destinations": [destinations], "attempt": 1});
+    let again = world.start_with(&event.to_string());
+    assert_eq!(again.status, "SUCCEEDED", "{again:?}");
+    assert_eq!(again.output["destinations"].as_array().unwrap().len(), 1);
+    assert_eq!(world.copy_of(&format!("second/{key}")).body, b"its part");
+    let copies = |place: &str| {
+        let calls = world.proxy.calls(place);
+        let copies = calls.iter().filter(|call| call.operation == "CopyObject");
+        copies.count()
+    };
+    let (all, second) = (
+        copies("its%20part.txt"),
+        copies("/second/two/its%20part.txt"),
+    );
+    assert_eq!((all - second, second), (1, 2), "primary once, second twice");
+}
+
 /// The copy is made, its answer never comes: the retry adopts it instead of copying again.
 #[test]
 fn a_lost_answer_makes_no_second_copy() {

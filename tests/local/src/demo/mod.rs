@@ -49,7 +49,7 @@ pub fn run() -> Result<()> {
         progress: progress(),
         ..Options::default()
     })?;
-    let deployed = Deployed::from(&stack.deploy(&[])?)?;
+    let deployed = Deployed::from(&stack.deploy(&[("DigestMinutes", "0")])?)?;
     let cloud = stack.cloud();
     let inbox = inbox::Inbox::subscribe(&cloud, &deployed.topic)?;
     put_policy(&cloud, &deployed)?;

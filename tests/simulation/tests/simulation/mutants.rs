@@ -4,8 +4,8 @@ use backup_simulation::faults::{ALL, Fault};
 use backup_simulation::run::{Plan, run};
 use backup_simulation::world::Mutant;
 
-/// Seeds that each mutant gets; it must be seen in at least one.
-const SEEDS: u64 = 40;
+/// Seeds that each mutant gets; it must be seen in at least one, and the first ends the search.
+const SEEDS: u64 = 400;
 
 fn is_seen(mutant: Mutant, sign: &str, intensity: f64) {
     is_seen_without(mutant, sign, intensity, &[]);
@@ -49,6 +49,24 @@ fn a_failure_that_is_not_parked_stays_failed() {
 #[test]
 fn a_catalog_without_conditions_overwrites_what_is_stored() {
     is_seen(Mutant::IgnoresConditions, "was overwritten", 6.0);
+}
+
+#[test]
+fn what_nobody_looks_after_stays_as_it_was() {
+    let without: Vec<_> = ALL
+        .into_iter()
+        .filter(|fault| *fault != Fault::Stopped)
+        .collect();
+    is_seen_without(Mutant::WatchesNothing, "is still copying", 20.0, &without);
+}
+
+#[test]
+fn a_deletion_that_is_not_mirrored_leaves_the_key_there() {
+    is_seen(
+        Mutant::MirrorsNothing,
+        "is there: true, at the source: false",
+        1.0,
+    );
 }
 
 #[test]

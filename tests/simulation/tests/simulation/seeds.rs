@@ -21,6 +21,7 @@ fn number(name: &str) -> Option<u64> {
 fn told(reports: &[(u64, Report)]) {
     let (mut faults, mut seen, mut statuses) = (Counts::new(), BTreeMap::new(), BTreeMap::new());
     let (mut calls, mut executions, mut versions, mut redriven, mut surplus) = (0, 0, 0, 0, 0);
+    let stranded: u64 = reports.iter().map(|(_, report)| report.stranded).sum();
     for (_, report) in reports {
         for (fault, count) in &report.faults {
             *faults.entry(*fault).or_default() += count;
@@ -38,7 +39,7 @@ fn told(reports: &[(u64, Report)]) {
         surplus += report.surplus;
     }
     println!(
-        "{} seeds: {versions} versions, {executions} executions, {calls} calls, {redriven} started again, {surplus} surplus",
+        "{} seeds: {versions} versions, {executions} executions, {calls} calls, {redriven} redriven, {surplus} surplus, {stranded} stranded",
         reports.len()
     );
     println!("faults: {faults:?}\nvisited: {seen:?}\npoints: {statuses:?}");
@@ -55,6 +56,10 @@ fn told(reports: &[(u64, Report)]) {
         "copies tagged as bad",
         "uploads aborted",
         "messages told",
+        "restarts",
+        "restarts that were there",
+        "pages swept",
+        "deletions mirrored",
     ] {
         assert!(seen.contains_key(what), "no {what}");
     }

@@ -1,0 +1,105 @@
+//! Telling the owner: the first message of a kind at once, further ones in a digest.
+
+use backup_domain::digest::summary;
+use backup_domain::message::Message;
+use jiff::SignedDuration;
+use tracing::{info, warn};
+
+use crate::catalog::Catalog;
+use crate::{Failure, Settings, Sns, topic};
+
+/// Who tells, and how often.
+#[derive(Debug, Clone)]
+pub struct Notices {
+    /// Client of SNS.
+    pub sns: Sns,
+    /// ARN of the topic.
+    pub topic: String,
+    /// Where messages are counted.
+    pub catalog: Catalog,
+    /// How long messages of one kind are gathered; zero tells each by itself.
+    pub window: SignedDuration,
+}
+
+impl Notices {
+    /// Reads topic and window from the environment.
+    ///
+    /// # Errors
+    /// [`crate::SettingError`] when one is missing.
+    pub fn from_env(sns: Sns, catalog: Catalog) -> Result<Self, crate::SettingError> {
+        Ok(Self {
+            sns,
+            topic: Settings.text("TOPIC_ARN")?,
+            catalog,
+            window: SignedDuration::from_mins(Settings.parse("DIGEST_MINUTES")?),
+        })
+    }
+
+    /// Tells it now, or counts it where its like has been told within the window. `name` stands for
+    /// it in the digest. Where nothing can be counted, it is told.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SNS refuses.
+    pub async fn tell(&self, message: &Message, name: &str, bucket: &str) -> Result<(), Failure> {
+        if !self.window.is_zero() && self.counted(&message.kind, name).await {
+            return Ok(());
+        }
+        topic::publish(&self.sns, &self.topic, message, bucket).await
+    }
+
+    /// Tells it now, whatever was told before.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SNS refuses.
+    pub async fn tell_at_once(&self, message: &Message) -> Result<(), Failure> {
+        topic::publish(&self.sns, &self.topic, message, "").await
+    }
+
+    async fn counted(&self, kind: &str, name: &str) -> bool {
+        let counted = async {
+            if self.catalog.count(kind, name).await? {
+                return Ok(true);
+            }
+            let until = self.catalog.now().saturating_add(self.window);
+            if self
+                .catalog
+                .open_window(kind, until.unwrap_or_default())
+                .await?
+            {
+                return Ok(false);
+            }
+            // Somebody opened it between the two.
+            self.catalog.count(kind, name).await
+        };
+        counted.await.unwrap_or_else(|problem: Failure| {
+            warn!(problem = %problem.message, "told by itself, since it cannot be counted");
+            false
+        })
+    }
+
+    /// Tells what windows that have ended have counted; says how many messages that took. One that is
+    /// cut off between telling and noting it tells once more.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn tell_digests(&self) -> Result<u32, Failure> {
+        let mut told = 0;
+        for window in self.catalog.windows().await? {
+            let now = self.catalog.now();
+            if window.until > now {
+                continue;
+            }
+            let digest = &window.digest;
+            let Some(message) = summary(digest) else {
+                self.catalog.close_window(&digest.kind).await?;
+                continue;
+            };
+            topic::publish(&self.sns, &self.topic, &message, "").await?;
+            let until = now.saturating_add(self.window);
+            self.catalog.told(digest, until.unwrap_or_default()).await?;
+            info!(kind = %digest.kind, count = digest.count, "digest told");
+            told += 1;
+        }
+        Ok(told)
+    }
+}
