@@ -24,6 +24,7 @@ pub fn point(destination: &str, object: SourceObject, status: Status) -> Recover
         destination: destination.into(),
         rule: "everything".into(),
         owner: "e@t".into(),
+        machine: crate::task::Machine::default(),
         until: at(0),
         attempts: 1,
         upload: None,
