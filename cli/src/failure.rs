@@ -26,6 +26,14 @@ pub enum Failure {
         /// Its name.
         stack: String,
     },
+    /// What was asked for cannot be meant, or was not agreed to. Nothing was done.
+    #[error("{message}")]
+    Unmeant {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        advice: String,
+    },
     /// Standard output is closed.
     #[error("the answer cannot be written: {0}")]
     Output(#[from] std::io::Error),
@@ -44,6 +52,7 @@ impl Failure {
             Self::NoStack { .. } => {
                 "name it with --stack, and its region with AWS_REGION".to_owned()
             }
+            Self::Unmeant { advice, .. } => advice.clone(),
             Self::Output(_) => "give the answer a place to go".to_owned(),
         }
     }
@@ -54,9 +63,10 @@ impl Failure {
         eprintln!("hint: {}", printable(&self.hint()));
     }
 
-    /// 3 where AWS refused or did not answer, 4 without a stack, 5 where the answer goes nowhere.
+    /// 2 for what cannot be meant, 3 where AWS refused or did not answer, 4 without a stack, 5 where the answer goes nowhere.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Unmeant { .. } => 2,
             Self::Refused(_) => 3,
             Self::NoStack { .. } => 4,
             Self::Output(_) => 5,

@@ -2,6 +2,7 @@
 
 mod failure;
 mod redrive;
+mod restore;
 mod say;
 mod stack;
 mod status;
@@ -60,6 +61,12 @@ enum Verb {
     /// next redrive without one. Nothing is started twice, however often this runs. Exits with 1 where
     /// something was given up, stays in the queue, or is left to the next run.
     Redrive(redrive::Arguments),
+    /// Bring back a key, a prefix or the bucket as it was at a moment.
+    ///
+    /// Plans first, writing nothing, and shows the plan; then asks, restores, follows and reports. What is
+    /// there already with the right content is left alone, so that a restore that was cut off goes on.
+    /// Exits with 1 where something was not restored, with 2 where the restore cannot be meant like that.
+    Restore(restore::Arguments),
 }
 
 #[tokio::main]
@@ -81,6 +88,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     match arguments.verb {
         Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
         Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
+        Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,
     }
 }
 

@@ -39,3 +39,10 @@ where
     }
     writeln!(io::stdout().lock(), "{table}")
 }
+
+/// Asks on standard error; the answer comes on standard input.
+pub fn ask(question: &str) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    write!(out, "{} ", printable(question))?;
+    out.flush()
+}

@@ -3,6 +3,7 @@
 mod breaker;
 mod digest;
 mod failed;
+mod keys;
 mod order;
 mod watch;
 
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use crate::{ApiError, ErrorName, Failure};
 
 pub use failed::{Failed, FailedPage, Whole};
+pub use keys::Keys;
 pub use order::Owed;
 pub use watch::{Claim, Page, Start};
 

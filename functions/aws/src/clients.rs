@@ -62,6 +62,16 @@ impl Settings {
             })
     }
 
+    /// Names separated by commas; empty ones are left out.
+    ///
+    /// # Errors
+    /// [`SettingError`] when it is missing or empty.
+    pub fn list(self, name: &'static str) -> Result<Vec<String>, SettingError> {
+        let text = self.text(name)?;
+        let names = text.split(',').filter(|name| !name.is_empty());
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// A number or the like that must be there.
     ///
     /// # Errors
@@ -142,6 +152,12 @@ impl Clients {
             .entry(region.to_owned())
             .or_insert_with(|| self.new_s3(region))
             .clone()
+    }
+
+    /// S3 in the region that the environment names.
+    pub fn home_s3(&self) -> aws_sdk_s3::Client {
+        let region = self.config.region().map(ToString::to_string);
+        self.s3(&region.unwrap_or_default())
     }
 
     fn new_s3(&self, region: &str) -> aws_sdk_s3::Client {

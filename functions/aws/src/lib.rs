@@ -1,5 +1,6 @@
 //! The only crate that sees the AWS SDK: clients, calls, error mapping and the Lambda entry.
 
+pub mod at_once;
 pub mod breakers;
 pub mod catalog;
 pub mod clients;
@@ -15,6 +16,7 @@ pub mod policy_store;
 pub mod prepare;
 pub mod queue;
 pub mod rejected;
+pub mod restores;
 pub mod s3;
 pub mod serve;
 pub mod settle;

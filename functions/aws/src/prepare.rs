@@ -104,7 +104,7 @@ pub fn source_version(object: &SourceObject) -> Version<'_> {
         bucket: &object.bucket,
         key: &object.key,
         version_id: object.pinned_version(),
-        owner: Some(&object.account),
+        owner: object.owner(),
     }
 }
 

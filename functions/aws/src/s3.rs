@@ -1,9 +1,12 @@
 //! S3 calls, one file per operation family.
 
 pub mod annotations;
+pub mod archive;
 pub mod copy;
 pub mod delete;
+pub mod documents;
 pub mod head;
+pub mod listing;
 pub mod multipart;
 pub mod parts;
 pub mod read;

@@ -17,6 +17,10 @@ pub struct Resources {
     pub catalog: String,
     /// ARN of the state machine.
     pub state_machine: String,
+    /// ARN of the state machine that restores.
+    pub restore_machine: String,
+    /// Bucket of plans and reports of restores.
+    pub reports: String,
     /// URL of the dead-letter queue.
     pub queue: String,
     /// ARN of the topic.

@@ -72,6 +72,10 @@ error_names! {
     Unsettled => "the sweep settles it; if it recurs, look for something else that writes to the backup bucket",
     /// Raised at the end of an execution whose failure was recorded, parked and told.
     BackupFailed => "read the cause; each failed destination is named there with its own advice",
+    /// A restore cannot be asked for like that. Nothing was written.
+    InvalidRestore => "correct the request and start a new execution",
+    /// Raised at the end of a restore that did not bring back everything; its report says what.
+    RestoreIncomplete => "read the report; start an execution with its plan to try again what failed",
     /// The dead-letter queue refused the event.
     Unparked => "check the dead-letter queue and its policy; the catalog holds the failure, s3-backup redrive goes by it",
 }

@@ -23,6 +23,7 @@ pub mod order;
 pub mod parts;
 pub mod policy;
 pub mod redrive;
+pub mod restore;
 pub mod sequencer;
 pub mod task;
 pub mod watch;

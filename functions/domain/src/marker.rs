@@ -18,6 +18,14 @@ pub const SEQUENCER: &str = "s3-backup-sequencer";
 pub const LAST_MODIFIED: &str = "s3-backup-last-modified";
 /// The destination's prefix, percent-encoded; absent when empty.
 pub const PREFIX: &str = "s3-backup-prefix";
+/// All of them: what a restored object does not carry.
+pub const NAMES: [&str; 5] = [
+    SOURCE_BUCKET,
+    SOURCE_VERSION,
+    SEQUENCER,
+    LAST_MODIFIED,
+    PREFIX,
+];
 
 /// The marker of a copy of `object` under `prefix`.
 pub fn of(object: &SourceObject, prefix: &str) -> BTreeMap<String, String> {

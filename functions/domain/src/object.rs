@@ -36,7 +36,7 @@ pub struct SourceObject {
     /// [`crate::event::DeletedEvent::deletion_key`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<String>,
-    /// Account that owns the source bucket, 12 digits.
+    /// Account that owns the source bucket, 12 digits; empty where it is not known.
     pub account: String,
     /// Region of the source bucket.
     pub region: String,
@@ -81,6 +81,11 @@ impl SourceObject {
     /// place, so that requests are guarded by the ETag instead.
     pub fn pinned_version(&self) -> Option<&str> {
         self.version_id.as_deref().filter(|id| *id != NULL_VERSION)
+    }
+
+    /// Account that must own the bucket, for requests to check; `None` where it is not known.
+    pub fn owner(&self) -> Option<&str> {
+        Some(self.account.as_str()).filter(|account| !account.is_empty())
     }
 
     /// As the order of versions sees it; the event's time stands in for an unknown last-modified.

@@ -91,17 +91,7 @@ impl World {
 
     /// Version ids of exactly this key, the newest first.
     pub fn versions(&self, bucket: &str, key: &str) -> Vec<String> {
-        let prefix = key.bytes().fold(String::new(), |mut encoded, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-            encoded
-        });
-        let url = format!(
-            "{}/{bucket}?versions&prefix={prefix}",
-            self.objects.endpoint()
-        );
-        let mut answer = ureq::get(url).call().expect("a listing");
-        let text = answer.body_mut().read_to_string().expect("text");
+        let text = self.listed(bucket, key);
         let versions = text.split("<Version>").skip(1);
         versions
             .filter_map(|version| {
@@ -113,6 +103,27 @@ impl World {
                     .map(str::to_owned)
             })
             .collect()
+    }
+
+    /// The listing of all versions that begin with this key.
+    fn listed(&self, bucket: &str, key: &str) -> String {
+        let prefix = key.bytes().fold(String::new(), |mut encoded, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+            encoded
+        });
+        let url = format!(
+            "{}/{bucket}?versions&prefix={prefix}",
+            self.objects.endpoint()
+        );
+        let mut answer = ureq::get(url).call().expect("a listing");
+        answer.body_mut().read_to_string().expect("text")
+    }
+
+    /// How many delete markers exactly this key has.
+    pub fn delete_markers(&self, bucket: &str, key: &str) -> usize {
+        let text = self.listed(bucket, key);
+        text.matches("<DeleteMarker>").count()
     }
 
     /// Gives the latest version of a key these tags, and no others.

@@ -9,6 +9,7 @@ mod policy;
 pub mod proxy;
 pub mod queued;
 mod redriven;
+pub mod restoring;
 mod watched;
 pub mod world;
 

@@ -66,6 +66,27 @@ pub async fn copy(
     request: &CopyRequest,
     now: Timestamp,
 ) -> Result<Option<String>, ApiError> {
+    send(build(client, task, request, now), request).await
+}
+
+/// As [`copy`], where nothing is there but perhaps a delete marker.
+///
+/// # Errors
+/// The answer of S3; 412 when something is there.
+pub async fn copy_to_nothing(
+    client: &aws_sdk_s3::Client,
+    task: &CopyTask,
+    request: &CopyRequest,
+    now: Timestamp,
+) -> Result<Option<String>, ApiError> {
+    let builder = build(client, task, request, now).if_none_match("*");
+    send(builder, request).await
+}
+
+async fn send(
+    builder: CopyObjectFluentBuilder,
+    request: &CopyRequest,
+) -> Result<Option<String>, ApiError> {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(COPY)
         .operation_timeout(COPY)
@@ -74,7 +95,7 @@ pub async fn copy(
         .timeout_config(timeouts)
         .retry_classifier(OnlySurelyNotDone);
     let expires = request.expires_sent().map(str::to_owned);
-    let answer = build(client, task, request, now)
+    let answer = builder
         .customize()
         .config_override(config)
         .mutate_request(move |request| set_expires(request, expires.as_deref()))
@@ -104,7 +125,7 @@ fn build(
         .key(&task.target.key)
         .copy_source(&request.source)
         .copy_source_if_match(format!("\"{}\"", request.if_match))
-        .expected_source_bucket_owner(&task.object.account)
+        .set_expected_source_bucket_owner(task.object.owner().map(str::to_owned))
         .set_expected_bucket_owner(destination.account.clone())
         .tagging_directive(TaggingDirective::Copy)
         // Each annotation is a billed PUT and needs a right of its own.

@@ -121,7 +121,7 @@ pub async fn copy_part(
         .bucket(&target.destination.bucket)
         .key(&target.key)
         .set_expected_bucket_owner(target.destination.account.clone())
-        .expected_source_bucket_owner(&object.account)
+        .set_expected_source_bucket_owner(object.owner().map(str::to_owned))
         .upload_id(upload_id)
         .part_number(i32::try_from(part.0).unwrap_or(i32::MAX))
         .copy_source(source)

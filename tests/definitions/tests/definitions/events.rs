@@ -7,6 +7,8 @@ use aws_lambda_events::sqs::SqsEvent;
 use backup_domain::error::Named;
 use backup_domain::multipart::{CopyPartsTask, FinishTask, ReadRangeTask};
 use backup_domain::redrive::Request;
+use backup_domain::restore::course::{FinishTask as FinishRestoreTask, PlanTask};
+use backup_domain::restore::line::Line;
 use backup_domain::task::{CopyTask, FailureTask, FilterTask, NotifyTask, RecordTask, VerifyTask};
 use backup_domain::watch::StatusChange;
 use backup_domain::{ErrorName, SourceEvent, event};
@@ -238,7 +240,7 @@ fn status_changes_carry_an_event_that_can_be_started_again() {
 /// Dead letters: the body is the event, untouched; who wrote it tells the attributes.
 #[test]
 fn dead_letters_hold_the_event_and_the_attributes_of_their_writer() {
-    let machine: Value = crate::machine::machine();
+    let machine: Value = machine::machine("backup");
     let ours = &machine["States"]["ParkEvent"]["Arguments"]["MessageAttributes"];
     let eventbridge = [
         "RULE_ARN",
@@ -300,6 +302,9 @@ fn every_function_has_a_sample_task_of_its_type() {
             "record" => readable::<RecordTask>(task),
             "record-failure" => readable::<FailureTask>(task),
             "notify" => readable::<NotifyTask>(task),
+            "plan-restore" => readable::<PlanTask>(task),
+            "restore-batch" => readable::<Line>(task),
+            "finish-restore" => readable::<FinishRestoreTask>(task),
             // The sweep reads nothing of what its rule sends.
             "watcher" => readable::<StatusChange>(task),
             "intake" => readable::<SqsEvent>(task),
@@ -339,8 +344,9 @@ fn payload_fields(folder: &str) -> BTreeSet<String> {
     }
     let capitalised = |word: &str| word[..1].to_uppercase() + &word[1..];
     let state: String = folder.split('-').map(capitalised).collect();
-    let machine: Value = crate::machine::machine();
-    let payload = find(&machine, &state).unwrap_or_else(|| panic!("no state {state}"));
+    let mut machines = machine::MACHINES.into_iter().map(machine::machine);
+    let payload = machines.find_map(|machine| find(&machine, &state));
+    let payload = payload.unwrap_or_else(|| panic!("no state {state}"));
     fields(&payload).into_iter().map(str::to_owned).collect()
 }
 

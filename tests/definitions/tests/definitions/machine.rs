@@ -6,9 +6,12 @@ use serde_json::Value;
 
 use crate::{read, root};
 
+/// Definitions in `statemachine/`.
+pub const MACHINES: [&str; 2] = ["backup", "restore"];
+
 /// As it is deployed, but for the ARNs.
-pub fn definition() -> String {
-    read("statemachine/backup.asl.json")
+pub fn definition(name: &str) -> String {
+    read(&format!("statemachine/{name}.asl.json"))
         .replace("${TimeoutSeconds}", &substituted("TimeoutSeconds")[0])
         .replace("${MachineType}", "STANDARD")
 }
@@ -23,8 +26,13 @@ fn substituted(name: &str) -> Vec<String> {
         .collect()
 }
 
-pub fn machine() -> Value {
-    serde_json::from_str(&definition()).unwrap()
+pub fn machine(name: &str) -> Value {
+    serde_json::from_str(&definition(name)).unwrap()
+}
+
+/// All of them, one behind the other.
+fn definitions() -> String {
+    MACHINES.map(definition).concat()
 }
 
 /// All states by name, those inside a Map too.
@@ -42,8 +50,18 @@ fn states(machine: &Value) -> BTreeMap<String, Value> {
     found
 }
 
+/// The tasks of all machines: a state's name is its function's, so that no two have one.
 pub fn tasks() -> BTreeMap<String, Value> {
-    states(&machine())
+    let mut found = BTreeMap::new();
+    for (name, task) in MACHINES.into_iter().flat_map(tasks_of) {
+        let before = found.insert(name.clone(), task);
+        assert!(before.is_none(), "{name} stands in two machines");
+    }
+    found
+}
+
+fn tasks_of(machine_name: &str) -> BTreeMap<String, Value> {
+    states(&machine(machine_name))
         .into_iter()
         .filter(|(_, state)| state["Type"] == "Task")
         .collect()
@@ -106,7 +124,9 @@ fn every_transition_leads_to_a_state() {
             }
         }
     }
-    check(&machine());
+    for name in MACHINES {
+        check(&machine(name));
+    }
 }
 
 /// `Timeout` of a function in the template, 60 where it has none of its own.
@@ -128,8 +148,12 @@ fn timeouts() -> BTreeMap<String, u64> {
 #[test]
 fn a_task_waits_longer_than_its_function_can_run_and_the_machine_longer_still() {
     let timeouts = timeouts();
-    let machine = machine();
-    for (name, task) in tasks() {
+    let machine_limit = |name| machine(name)["TimeoutSeconds"].as_u64().unwrap();
+    let of_each = MACHINES.into_iter().flat_map(|machine| {
+        let limit = machine_limit(machine);
+        tasks_of(machine).into_iter().map(move |task| (task, limit))
+    });
+    for ((name, task), longest) in of_each {
         let Some(arn) = task["Arguments"]["FunctionName"].as_str() else {
             continue;
         };
@@ -142,7 +166,7 @@ fn a_task_waits_longer_than_its_function_can_run_and_the_machine_longer_still() 
             "{name}: {limit} s against {} s",
             timeouts[function]
         );
-        assert!(limit < machine["TimeoutSeconds"].as_u64().unwrap());
+        assert!(limit < longest);
     }
     let longest = timeouts.values().max().unwrap();
     let number = |text: &str| text.parse::<u64>().unwrap();
@@ -203,7 +227,7 @@ fn caller(name: &str) -> Vec<String> {
 /// Each has its caller, which may call it, and an alarm: no execution turns red where it fails.
 #[test]
 fn every_function_outside_the_machine_has_a_caller_and_an_alarm() {
-    let (template, definition) = (read("template.yaml"), read("statemachine/backup.asl.json"));
+    let (template, definition) = (read("template.yaml"), definitions());
     let folders = template
         .lines()
         .filter_map(|line| line.trim().strip_prefix("CodeUri: functions/"));
@@ -237,7 +261,7 @@ fn every_function_outside_the_machine_has_a_caller_and_an_alarm() {
 /// One step, five spellings: state, folder, binary, resource, substitution.
 #[test]
 fn every_function_has_its_state_folder_log_group_and_substitution() {
-    let (template, definition) = (read("template.yaml"), read("statemachine/backup.asl.json"));
+    let (template, definition) = (read("template.yaml"), definitions());
     for name in timeouts().into_keys() {
         let folder = folder(&name);
         assert!(
@@ -283,12 +307,12 @@ fn no_role_may_delete_and_no_action_is_a_wildcard() {
     }
     assert_eq!(
         template.matches("Action: \"s3:*\"").count(),
-        2,
-        "the two that deny what is not TLS"
+        3,
+        "those that deny what is not TLS"
     );
     assert_eq!(
         template.matches("Resource: \"*\"").count(),
-        1,
+        MACHINES.len(),
         "log delivery takes no resource"
     );
 }

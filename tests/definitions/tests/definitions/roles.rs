@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::linters::expanded;
-use crate::read;
+use crate::machine::definition;
 
 /// AWS's own policies that a role may have: to write its log, and its traces.
 const MANAGED: [&str; 3] = [
@@ -83,43 +83,58 @@ fn plain(statement: &Value) -> (&Value, Option<&str>) {
     }
 }
 
-/// The machine invokes the functions of its states and sends to the queue; the rule starts it.
+/// A machine invokes the functions of its states; what else it may is what its definition says.
 #[test]
-fn the_machine_and_the_rule_may_do_what_their_definitions_say() {
+fn machines_and_the_rule_may_do_what_their_definitions_say() {
     let template = expanded();
     let roles = &template["Resources"];
-    let definition = read("statemachine/backup.asl.json");
-    let named = definition
-        .split("${")
-        .skip(1)
-        .map(|part| part.split('}').next().unwrap());
-    let called: BTreeSet<_> = named
-        .filter_map(|name| name.strip_suffix("FunctionArn"))
-        .collect();
-    let machine = &roles["BackupStateMachineRole"]["Properties"];
-    let mut seen = BTreeSet::new();
-    for statement in statements(machine) {
-        let on = many(&statement["Resource"]);
-        let actions: Vec<_> = many(&statement["Action"])
-            .into_iter()
-            .filter_map(Value::as_str)
+    for (name, role) in [
+        ("backup", "BackupStateMachineRole"),
+        ("restore", "RestoreStateMachineRole"),
+    ] {
+        let definition = definition(name);
+        let named = definition
+            .split("${")
+            .skip(1)
+            .map(|part| part.split('}').next().unwrap());
+        let called: BTreeSet<_> = named
+            .filter_map(|name| name.strip_suffix("FunctionArn"))
             .collect();
-        match actions[..] {
-            ["lambda:InvokeFunction"] => {
-                let functions = on.iter().map(|arn| arn["Fn::GetAtt"][0].as_str().unwrap());
-                seen.extend(functions.map(|name| name.strip_suffix("Function").unwrap()));
+        let mut seen = BTreeSet::new();
+        for statement in statements(&roles[role]["Properties"]) {
+            let on = many(&statement["Resource"]);
+            let actions: Vec<_> = many(&statement["Action"])
+                .into_iter()
+                .filter_map(Value::as_str)
+                .collect();
+            match actions[..] {
+                ["lambda:InvokeFunction"] => {
+                    let functions = on.iter().map(|arn| arn["Fn::GetAtt"][0].as_str().unwrap());
+                    seen.extend(functions.map(|name| name.strip_suffix("Function").unwrap()));
+                }
+                ["sqs:SendMessage"] => {
+                    assert_eq!(*on[0], json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}));
+                    assert!(definition.contains(":::sqs:sendMessage"));
+                }
+                ["s3:GetObject"] => {
+                    assert_eq!(*on[0], json!({"Fn::Sub": "${ReportBucket.Arn}/restores/*"}));
+                    assert!(definition.contains(":::s3:getObject"));
+                }
+                // The children of a Distributed Map (AWS Step Functions Developer Guide, "IAM
+                // policies for using Distributed Map states").
+                ["states:StartExecution"]
+                | ["states:DescribeExecution", "states:StopExecution"] => {
+                    assert!(on[0].to_string().contains("${AWS::StackName}-restore"));
+                    assert!(definition.contains("\"DISTRIBUTED\""));
+                }
+                _ => assert!(
+                    actions.iter().all(|action| action.starts_with("logs:")),
+                    "the machine may {actions:?}"
+                ),
             }
-            ["sqs:SendMessage"] => {
-                assert_eq!(*on[0], json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}));
-                assert!(definition.contains(":::sqs:sendMessage"));
-            }
-            _ => assert!(
-                actions.iter().all(|action| action.starts_with("logs:")),
-                "the machine may {actions:?}"
-            ),
         }
+        assert_eq!(seen, called, "functions that may be invoked, and that are");
     }
-    assert_eq!(seen, called, "functions that may be invoked, and that are");
     let rule = statements(&roles["RuleRole"]["Properties"]);
     let [start] = rule[..] else {
         panic!("{rule:?}");
@@ -153,16 +168,16 @@ fn further_destinations_are_granted_what_the_first_is() {
                             .all(|action| reads.contains(&action.as_str().unwrap()))
                     );
                 }
-                Some("HasMoreBuckets") => {
-                    assert!(
-                        statement["Resource"]
-                            .to_string()
-                            .contains("MoreBackupBucketNames")
-                    );
+                Some(more @ ("HasMoreBuckets" | "HasRestoreBuckets")) => {
+                    let (names, own) = match more {
+                        "HasMoreBuckets" => ("MoreBackupBucketNames", "BackupBucketName"),
+                        _ => ("RestoreBucketNames", "SourceBucketName"),
+                    };
+                    assert!(statement["Resource"].to_string().contains(names));
                     let first = all.iter().find(|(first, condition)| {
                         condition.is_none()
                             && first["Action"] == statement["Action"]
-                            && first["Resource"].to_string().contains("BackupBucketName")
+                            && first["Resource"].to_string().contains(own)
                     });
                     assert!(first.is_some(), "{name}: {statement}");
                     seen += 1;

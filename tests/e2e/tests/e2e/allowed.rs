@@ -93,10 +93,11 @@ pub fn check(world: &World, step: &str, grants: &[Permission], asked: &BTreeSet<
     let buckets = [world.source(), world.backup()].map(|bucket| format!("arn:aws:s3:::{bucket}"));
     let ours = |asked: &&Permission| {
         let on = asked.resource.as_str();
+        let reports = format!("arn:aws:s3:::{}", &world.outputs["ReportBucket"]);
         !on.starts_with("arn:aws:s3:")
-            || buckets
-                .iter()
-                .any(|bucket| on == bucket || on.starts_with(&format!("{bucket}/")))
+            || [&buckets[0], &buckets[1], &reports]
+                .into_iter()
+                .any(|bucket| on == *bucket || on.starts_with(&format!("{bucket}/")))
     };
     let (known, foreign): (Vec<_>, Vec<_>) = asked.iter().partition(ours);
     for asked in known {
@@ -120,8 +121,11 @@ pub fn check(world: &World, step: &str, grants: &[Permission], asked: &BTreeSet<
     assert!(surplus.is_empty(), "{step} has never needed {surplus:#?}");
     for bucket in &buckets {
         for action in NEVER {
-            // Without a version id, on the backup: a delete marker on top, which removes nothing.
-            let marks = step == "Record" && *action == "s3:DeleteObject" && *bucket == buckets[1];
+            // Without a version id: a delete marker on top, which removes nothing. Record mirrors a
+            // deletion on the backup, a rollback hides at the source what came later.
+            let marks = *action == "s3:DeleteObject"
+                && (step == "Record" && *bucket == buckets[1]
+                    || step == "RestoreBatch" && *bucket == buckets[0]);
             let some = [bucket.clone(), format!("{bucket}/key")];
             for on in some.into_iter().filter(|_| !marks) {
                 let never = Permission::new(action, on);
@@ -129,8 +133,18 @@ pub fn check(world: &World, step: &str, grants: &[Permission], asked: &BTreeSet<
             }
         }
     }
-    let upload = Permission::new("s3:PutObject", format!("{}/key", buckets[0]));
-    assert!(!allowed(&upload), "{step} may write to the source");
+    // Only what restores writes to the source, and that writes to nothing else of ours.
+    let writes =
+        |bucket: &String| allowed(&Permission::new("s3:PutObject", format!("{bucket}/key")));
+    assert_eq!(
+        writes(&buckets[0]),
+        step == "RestoreBatch",
+        "{step} and the source"
+    );
+    assert!(
+        step != "RestoreBatch" || !writes(&buckets[1]),
+        "{step} and the backup"
+    );
 }
 
 /// The same action on resources of the same kind that are not the stack's.
@@ -160,6 +174,7 @@ fn elsewhere(world: &World, asked: &Permission) -> Vec<Permission> {
                 .unwrap(),
             "another-queue",
         ),
+        (world.outputs["ReportBucket"].as_str(), "another-bucket"),
         (
             world.outputs["StateMachineArn"].rsplit(':').next().unwrap(),
             "another-machine",

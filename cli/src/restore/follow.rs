@@ -1,0 +1,121 @@
+//! Starting an execution of the restore machine and waiting for its end.
+
+use std::time::Duration;
+
+use backup_aws::restores::{self, State};
+use backup_aws::{ErrorName, Failure as Refused};
+use backup_domain::error::Cause;
+use backup_domain::restore::course::{Course, Work};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::Global;
+use crate::failure::Failure;
+use crate::stack::Stack;
+
+/// Between two questions: a restore takes seconds at least.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How an execution ended.
+pub enum Ended {
+    /// Well, or planned.
+    Well(Box<Course>),
+    /// Badly.
+    Badly(Cause),
+}
+
+impl Ended {
+    /// Where it ended well.
+    pub fn course(&self) -> Option<&Course> {
+        match self {
+            Self::Well(course) => Some(course),
+            Self::Badly(_) => None,
+        }
+    }
+
+    /// Whether it ended with a report that says what is not back.
+    pub fn is_incomplete(&self) -> bool {
+        matches!(self, Self::Badly(cause) if cause.error == ErrorName::RestoreIncomplete.as_str())
+    }
+
+    /// Why it ended badly.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Well(_) => None,
+            Self::Badly(cause) => Some(cause),
+        }
+    }
+
+    /// As the end of the verb.
+    pub fn failure(&self) -> Failure {
+        let (error, message, advice) = match self {
+            Self::Badly(cause) => (cause.error.as_str(), &cause.message, &cause.advice),
+            Self::Well(course) => return unread(&course.work),
+        };
+        if error == ErrorName::InvalidRestore.as_str() {
+            return Failure::Unmeant {
+                message: message.clone(),
+                advice: advice.clone(),
+            };
+        }
+        let name = error.parse().unwrap_or(ErrorName::RestoreIncomplete);
+        let mut refused = Refused::new(name, format!("{error}: {message}"));
+        refused.advice.clone_from(advice);
+        Failure::Refused(refused)
+    }
+}
+
+fn unread(work: &Work) -> Failure {
+    let message = format!("the restore in {} ended where it should not", work.folder);
+    Failure::Refused(Refused::new(ErrorName::RestoreIncomplete, message))
+}
+
+/// Starts, and follows on standard error until the end.
+pub async fn follow(
+    stack: &Stack,
+    global: &Global,
+    input: &Value,
+    what: &'static str,
+) -> Result<Ended, Failure> {
+    let client = stack.clients.step_functions();
+    let machine = &stack.resources.restore_machine;
+    let execution = restores::start(&client, machine, input).await?;
+    let bar = bar(global, what);
+    let work = input["plan"].as_str().map(|folder| Work {
+        bucket: stack.resources.reports.clone(),
+        folder: folder.to_owned(),
+    });
+    loop {
+        match restores::state(&client, &execution).await? {
+            State::Running => {}
+            State::Ended(course) => {
+                bar.finish_and_clear();
+                return Ok(Ended::Well(course));
+            }
+            State::Failed(cause) => {
+                bar.finish_and_clear();
+                return Ok(Ended::Badly(cause));
+            }
+        }
+        if let Some(work) = &work {
+            let s3 = stack.clients.home_s3();
+            bar.set_position(restores::lines_done(&s3, work).await?);
+        }
+        bar.tick();
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// On a terminal; indicatif hides it elsewhere by itself.
+fn bar(global: &Global, what: &'static str) -> ProgressBar {
+    if global.json {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    if let Ok(style) = ProgressStyle::with_template(
+        "{spinner} {msg} {elapsed}  {pos} batches of up to 100 objects",
+    ) {
+        bar.set_style(style);
+    }
+    bar
+}

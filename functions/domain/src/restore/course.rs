@@ -1,0 +1,270 @@
+//! What passes between the states of the restore machine: where it stands, in a few KB.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::estimate::Estimate;
+use super::line::Copy;
+use super::moment::is_archive;
+use super::report::{Counts, Left};
+use super::request::{Request, Tier};
+use crate::error::one_line;
+use crate::task::Execution;
+
+/// Seconds between two looks at copies that are brought back from an archive in hours.
+pub const fn wait_seconds(tier: Tier) -> u32 {
+    match tier {
+        Tier::Standard => 1800,
+        Tier::Bulk => 3600,
+    }
+}
+
+/// What is left out of a plan is named this often in its summary; the list beside it names all.
+pub const NAMED_MAX: usize = 10;
+/// Bytes of a reason in the summary, which passes from state to state.
+const WHY_BYTES_MAX: usize = 200;
+
+/// Input of PlanRestore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanTask {
+    /// The execution's input, untouched.
+    pub input: Value,
+    /// What an earlier slice of planning has come to.
+    #[serde(default)]
+    pub course: Option<Course>,
+    /// Names the folder of the plan.
+    pub execution: Execution,
+}
+
+/// Input of FinishRestore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FinishTask {
+    /// Where the restore stands.
+    pub course: Course,
+    /// Who ends it.
+    pub execution: Execution,
+}
+
+/// Where a restore stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Course {
+    /// What is done next.
+    pub next: Next,
+    /// Where plan, results and report are.
+    pub work: Work,
+    /// What was asked for.
+    pub request: Request,
+    /// Where planning goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+    /// Slices that are planned.
+    pub slices: u32,
+    /// The slice that is restored, from 1.
+    pub slice: u32,
+    /// How often the slices have been gone through, from 1: once, and again while archives are awaited.
+    pub pass: u32,
+    /// Key of the slice's lines.
+    pub lines: String,
+    /// How long to wait, where that is next.
+    pub wait_seconds: u32,
+    /// What is planned.
+    pub plan: Summary,
+    /// What has become of it.
+    #[serde(default)]
+    pub done: Counts,
+    /// Key of the report, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+}
+
+/// What the machine does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Next {
+    /// Plan another slice.
+    Plan,
+    /// Restore the slice.
+    Restore,
+    /// Wait for archives, then restore the slice.
+    Wait,
+    /// Count and report.
+    Finish,
+    /// Nothing more.
+    End,
+}
+
+/// A folder of the report bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Work {
+    /// Bucket.
+    pub bucket: String,
+    /// Ends in `/`.
+    pub folder: String,
+}
+
+impl Work {
+    /// The lines of a slice.
+    pub fn lines(&self, slice: u32) -> String {
+        format!("{}plan/slice-{slice:05}.jsonl", self.folder)
+    }
+
+    /// What a run of planning leaves out, and why; `keys` are looked at by its end.
+    pub fn left(&self, keys: u64) -> String {
+        format!("{}plan/left-{keys:012}.jsonl", self.folder)
+    }
+
+    /// The whole plan: a [`Course`].
+    pub fn plan(&self) -> String {
+        format!("{}plan/plan.json", self.folder)
+    }
+
+    /// Results of a line.
+    pub fn results(&self, slice: u32, line: u32) -> String {
+        format!("{}{line:05}.json", self.results_of(slice))
+    }
+
+    /// Results of a slice.
+    pub fn results_of(&self, slice: u32) -> String {
+        format!("{}slice-{slice:05}/", self.results_of_all())
+    }
+
+    /// Results of all slices, one object a line.
+    pub fn results_of_all(&self) -> String {
+        format!("{}results/", self.folder)
+    }
+
+    /// Uploads of large objects of a line that are under way.
+    pub fn uploads(&self, slice: u32, line: u32) -> String {
+        format!("{}uploads/slice-{slice:05}/{line:05}.json", self.folder)
+    }
+
+    /// Counts of every slice.
+    pub fn progress(&self) -> String {
+        format!("{}report/progress.json", self.folder)
+    }
+
+    /// One line an object, of a slice.
+    pub fn objects(&self, slice: u32) -> String {
+        format!("{}report/objects-{slice:05}.jsonl", self.folder)
+    }
+
+    /// The page for a reader.
+    pub fn page(&self) -> String {
+        format!("{}report/report.md", self.folder)
+    }
+
+    /// The same for a machine.
+    pub fn report(&self) -> String {
+        format!("{}report/report.json", self.folder)
+    }
+}
+
+/// Where a listing goes on: behind the last key whose points or versions are all seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    /// Partition key in the catalog, or key in the backup bucket.
+    pub key: String,
+    /// Sort key in the catalog, empty in a bucket.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sort: String,
+}
+
+/// Objects and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tally {
+    /// How many.
+    pub objects: u64,
+    /// Together.
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// One more.
+    pub fn add(&mut self, bytes: u64) {
+        self.objects += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// What a plan comes to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Keys of which the backup knows something.
+    pub keys: u64,
+    /// To copy.
+    pub copy: Tally,
+    /// Of these, in an archive class: to be brought back first.
+    pub archived: Tally,
+    /// Of the archived ones, those in DEEP_ARCHIVE.
+    #[serde(default)]
+    pub deep: Tally,
+    /// Regions that they lie in.
+    #[serde(default)]
+    pub regions: BTreeSet<String>,
+    /// Of these, over what is there.
+    pub covered: u64,
+    /// There already, with the very content.
+    pub same: u64,
+    /// To hide behind delete markers.
+    pub hide: u64,
+    /// Deleted by then, or not written yet: nothing to do.
+    pub absent: u64,
+    /// Left, since what is there differs.
+    pub conflicts: u64,
+    /// The right version has no copy.
+    pub missing: u64,
+    /// Some of what is left or missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<Left>,
+    /// The first version that is known of all these keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Timestamp>,
+    /// Lines of the plan.
+    pub lines: u64,
+    /// Whether the target was empty under the prefix when planning began: then nothing is asked of it.
+    pub target_empty: bool,
+    /// Requests, money and time.
+    #[serde(default)]
+    pub estimate: Estimate,
+    /// What this plan cannot know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+impl Summary {
+    /// Counts a copy to restore.
+    pub fn count(&mut self, copy: &Copy) {
+        self.copy.add(copy.size);
+        let class = copy.storage_class.as_deref().unwrap_or_default();
+        if is_archive(class) {
+            self.archived.add(copy.size);
+        }
+        if class == "DEEP_ARCHIVE" {
+            self.deep.add(copy.size);
+        }
+        if !self.regions.contains(&copy.region) {
+            self.regions.insert(copy.region.clone());
+        }
+    }
+
+    /// Names something that is left out.
+    pub fn name(&mut self, left: &Left) {
+        if self.named.len() < NAMED_MAX {
+            let why = one_line(&left.why, WHY_BYTES_MAX);
+            self.named.push(Left {
+                why,
+                ..left.clone()
+            });
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The plan's lines: JSON Lines, each a batch that one function works through.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::course::Work;
+use super::request::{Archive, Mode, To};
+use crate::SourceObject;
+use crate::evidence::Evidence;
+
+/// Items of one line.
+pub const ITEMS_MAX: usize = 100;
+/// Bytes of one line's items: a line is the input of a child execution, 256 KiB at most (AWS Step
+/// Functions Developer Guide, "Service quotas").
+pub const LINE_BYTES_MAX: usize = 128 * 1024;
+/// Lines of one slice. Each leaves a few bytes in the output of the Map, which takes 256 KiB at most.
+pub const LINES_MAX: usize = 1000;
+
+/// One line: everything that its function must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// At most [`ITEMS_MAX`].
+    #[serde(rename = "Items")]
+    pub items: Vec<Item>,
+    /// Slice of the plan, from 1.
+    pub slice: u32,
+    /// Number within the slice, from 1.
+    pub line: u32,
+    /// Where results go.
+    pub work: Work,
+    /// The moment.
+    pub at: Timestamp,
+    /// The target.
+    pub to: To,
+    /// What is done about what lies there.
+    pub mode: Mode,
+    /// How archived copies are brought back.
+    pub archive: Archive,
+}
+
+/// One key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// Source key.
+    pub key: String,
+    /// The copy to restore; absent: hide the key behind a delete marker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<Copy>,
+}
+
+/// A version of the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Copy {
+    /// Backup bucket.
+    pub bucket: String,
+    /// Its region.
+    pub region: String,
+    /// Its owner; absent: unchecked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Key there, where it is another than the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Version id there.
+    pub version_id: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// What the copy was proven by when it was stored: what is restored is held against it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// Storage class, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+}
+
+impl Copy {
+    /// As the source of a copying request.
+    pub fn object(&self, key: &str, account: &str) -> SourceObject {
+        SourceObject {
+            bucket: self.bucket.clone(),
+            key: self.key.clone().unwrap_or_else(|| key.to_owned()),
+            version_id: Some(self.version_id.clone()),
+            size: self.size,
+            etag: String::new(),
+            sequencer: "0".to_owned(),
+            last_modified: None,
+            event_at: Timestamp::UNIX_EPOCH,
+            deletion: None,
+            account: self.account.clone().unwrap_or_else(|| account.to_owned()),
+            region: self.region.clone(),
+        }
+    }
+}
+
+/// Deals items to lines, in the order they come.
+pub fn deal(items: Vec<Item>) -> Vec<Vec<Item>> {
+    let (mut lines, mut bytes) = (Vec::<Vec<Item>>::new(), 0);
+    for item in items {
+        let own = json_line(&item).len() + 1;
+        let line = lines.last_mut();
+        let fits = |line: &&mut Vec<Item>| line.len() < ITEMS_MAX && bytes + own <= LINE_BYTES_MAX;
+        if let Some(line) = line.filter(fits) {
+            bytes += own;
+            line.push(item);
+        } else {
+            bytes = own;
+            lines.push(vec![item]);
+        }
+    }
+    lines
+}
+
+/// A value as one line of JSON in ASCII: readers differ in what else they take for the end of a line.
+pub fn json_line(value: &impl Serialize) -> String {
+    use std::fmt::Write;
+    let json = serde_json::json!(value).to_string();
+    if json.is_ascii() {
+        return json;
+    }
+    let mut line = String::with_capacity(json.len() * 2);
+    for c in json.chars() {
+        if c.is_ascii() {
+            line.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item(key: &str) -> Item {
+        Item {
+            key: key.to_owned(),
+            copy: Some(Copy {
+                bucket: "backup".into(),
+                region: "eu-west-1".into(),
+                account: None,
+                key: None,
+                version_id: "v".into(),
+                size: 1,
+                evidence: None,
+                storage_class: None,
+            }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_is_dealt_once_and_in_order(lengths in prop::collection::vec(1usize..1024, 0..400)) {
+            let items: Vec<_> = lengths.iter().map(|length| item(&"\u{1}".repeat(*length))).collect();
+            let lines = deal(items.clone());
+            prop_assert_eq!(lines.concat(), items);
+            for line in lines {
+                prop_assert!(!line.is_empty() && line.len() <= ITEMS_MAX);
+                prop_assert!(json_line(&line).len() <= LINE_BYTES_MAX + 2);
+            }
+        }
+
+        #[test]
+        fn a_line_is_ascii_and_reads_back(key in "\\PC{1,40}|[\u{85}\u{2028}\n\u{1}🦀]{1,9}") {
+            let line = json_line(&item(&key));
+            prop_assert!(line.is_ascii() && !line.contains('\n'));
+            let back: Item = serde_json::from_str(&line).expect("reads");
+            prop_assert_eq!(back, item(&key));
+        }
+    }
+
+    #[test]
+    fn few_items_are_one_line_and_none_is_no_line() {
+        assert_eq!(deal(vec![]).len(), 0);
+        let dealt = deal(vec![item("k"); 101]);
+        assert_eq!(dealt.iter().map(Vec::len).collect::<Vec<_>>(), [100, 1]);
+    }
+}

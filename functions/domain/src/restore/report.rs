@@ -1,0 +1,358 @@
+//! What became of a restore: results by object, counts, and a page for a reader.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::course::{Course, Tally};
+use super::estimate::usd;
+use super::request::{From, Mode};
+use crate::error::one_line;
+use crate::evidence::Evidence;
+use crate::limits::{GIB, KIB, MIB, SNS_SUBJECT_CHARS_MAX};
+use crate::message::Message;
+
+/// What became of one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// Source key.
+    pub key: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Size in bytes, 0 of what was hidden.
+    pub bytes: u64,
+    /// Version id at the target, where it keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// What proves that it is the backup's content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// Why it was not restored.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// Name of the error of a failed one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+impl Restored {
+    /// Without any remark.
+    pub fn new(key: &str, outcome: Outcome, bytes: u64) -> Self {
+        Self {
+            key: key.to_owned(),
+            outcome,
+            bytes,
+            version_id: None,
+            evidence: None,
+            why: String::new(),
+            error: String::new(),
+        }
+    }
+
+    /// With a reason.
+    pub fn because(key: &str, outcome: Outcome, why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            ..Self::new(key, outcome, 0)
+        }
+    }
+}
+
+/// How a key ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Copied and proven.
+    Restored,
+    /// Its content was there already.
+    Same,
+    /// Hidden behind a delete marker, or not there any more.
+    Hidden,
+    /// Something else is there and was left.
+    Conflict,
+    /// The right version has no copy.
+    Missing,
+    /// It is being brought back from an archive.
+    Waiting,
+    /// It failed, and another try may help.
+    Failed,
+}
+
+impl Outcome {
+    /// Whether another try has nothing to do.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Failed)
+    }
+}
+
+/// How many keys ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    /// Copied and proven.
+    pub restored: Tally,
+    /// There already.
+    pub same: u64,
+    /// Behind delete markers.
+    pub hidden: u64,
+    /// Left, since something else is there.
+    pub conflicts: u64,
+    /// Without a copy.
+    pub missing: u64,
+    /// In an archive.
+    pub waiting: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+impl Counts {
+    /// Counts one.
+    pub fn count(&mut self, one: &Restored) {
+        match one.outcome {
+            Outcome::Restored => self.restored.add(one.bytes),
+            Outcome::Same => self.same += 1,
+            Outcome::Hidden => self.hidden += 1,
+            Outcome::Conflict => self.conflicts += 1,
+            Outcome::Missing => self.missing += 1,
+            Outcome::Waiting => self.waiting += 1,
+            Outcome::Failed => self.failed += 1,
+        }
+    }
+
+    /// Counts those of another.
+    pub fn add(&mut self, other: &Self) {
+        self.restored.objects += other.restored.objects;
+        self.restored.bytes = self.restored.bytes.saturating_add(other.restored.bytes);
+        self.same += other.same;
+        self.hidden += other.hidden;
+        self.conflicts += other.conflicts;
+        self.missing += other.missing;
+        self.waiting += other.waiting;
+        self.failed += other.failed;
+    }
+
+    /// Whether the moment is back, but for what was left on purpose.
+    pub const fn is_complete(&self) -> bool {
+        self.missing == 0 && self.failed == 0 && self.waiting == 0
+    }
+}
+
+/// A key that is not restored, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Left {
+    /// Source key.
+    pub key: String,
+    /// `conflict` or `missing`.
+    pub outcome: Outcome,
+    /// Why.
+    pub why: String,
+}
+
+/// A size for a reader: whole bytes below a KiB, else in tenths.
+pub fn size(bytes: u64) -> String {
+    let tenths = |unit: u64, name: &str| {
+        let tenths = bytes / (unit / 10);
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
+    };
+    match bytes {
+        0..KIB => format!("{bytes} bytes"),
+        KIB..MIB => tenths(KIB, "KiB"),
+        MIB..GIB => tenths(MIB, "MiB"),
+        _ => tenths(GIB, "GiB"),
+    }
+}
+
+/// In one line: what became of it, for a subject, a log and a screen.
+pub fn verdict(done: &Counts) -> String {
+    let word = match (done.is_complete(), done.conflicts) {
+        (true, 0) => "Restored",
+        (true, _) => "Restored, but for what was there already and differs",
+        (false, _) => "INCOMPLETE",
+    };
+    let mut line = format!(
+        "{word}: {} objects, {}",
+        done.restored.objects,
+        size(done.restored.bytes)
+    );
+    for (count, what) in [
+        (done.same, "already there"),
+        (done.hidden, "behind delete markers"),
+        (done.conflicts, "conflicts, left as they were"),
+        (done.missing, "without a copy in the backup"),
+        (done.failed, "failed"),
+        (done.waiting, "still in an archive"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, "; {count} {what}");
+        }
+    }
+    line
+}
+
+/// The page for a reader, in Markdown. `named` are keys that were not restored, some of them at most.
+pub fn page(course: &Course, named: &[Restored]) -> String {
+    let request = &course.request;
+    let mut page = String::new();
+    let mut line = |text: &str| {
+        page.push_str(text);
+        page.push('\n');
+    };
+    line(&format!(
+        "# Restore of {} as of {}",
+        request.what(),
+        request.at
+    ));
+    line("");
+    line(&format!("**{}**", verdict(&course.done)));
+    line("");
+    line("| | |\n|---|---|");
+    line(&format!(
+        "| target | s3://{}/{} |",
+        request.to.bucket,
+        one_line(&request.to.prefix, 200)
+    ));
+    line(&format!("| what was there | {} |", mode(request.mode)));
+    let from = match &request.from {
+        From::Catalog => "the catalog".to_owned(),
+        From::Backup(backup) => format!("the bucket {} alone", backup.bucket),
+    };
+    line(&format!("| versions by | {from} |"));
+    line(&format!(
+        "| estimated | {} |",
+        usd(course.plan.estimate.micro_usd)
+    ));
+    line(&format!(
+        "| plan | s3://{}/{} |",
+        course.work.bucket,
+        course.work.plan()
+    ));
+    line("");
+    for unknown in &course.plan.unknown {
+        line(&format!("Not known: {unknown}."));
+        line("");
+    }
+    if !named.is_empty() {
+        line("## Not restored");
+        line("");
+        line("Some of them; `objects-*.jsonl` and `plan/left-*.jsonl` beside this page name all.");
+        line("");
+        for one in named {
+            let key = one_line(&one.key, 300).replace('`', "'");
+            let why = one_line(&format!("{} {}", one.error, one.why), 400);
+            line(&format!("- `{key}`: {:?}: {}", one.outcome, why.trim()));
+        }
+        line("");
+        line(&format!(
+            "To try again what failed: start the restore machine with `{{\"plan\": \"{}\"}}`.",
+            course.work.folder
+        ));
+    }
+    page
+}
+
+/// What the owner is told at the end.
+pub fn message(course: &Course, execution: &str) -> Message {
+    let done = &course.done;
+    let (word, outcome) = if done.is_complete() {
+        ("restored", "stored")
+    } else {
+        ("RESTORE INCOMPLETE", "failed")
+    };
+    let bucket = &course.request.to.bucket;
+    let subject: String = format!("s3-backup: {word}: {bucket}");
+    let report = format!("s3://{}/{}", course.work.bucket, course.work.page());
+    let text = format!(
+        "{}\n\nWhat:      {} as of {}\nTo:        s3://{bucket}/{}\nReport:    {report}\nExecution: {execution}\n",
+        verdict(done),
+        course.request.what(),
+        course.request.at,
+        one_line(&course.request.to.prefix, 200),
+    );
+    Message {
+        subject: subject.chars().take(SNS_SUBJECT_CHARS_MAX).collect(),
+        text,
+        json: serde_json::json!({"restore": course, "execution": execution}).to_string(),
+        outcome,
+        // Each restore is told by itself.
+        kind: "restore".to_owned(),
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Beside | Mode::InPlace => "left as it was",
+        Mode::Overwrite => "covered where it differed",
+        Mode::Rollback => "covered where it differed, hidden where it came later",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_names_what_is_not_as_wished_and_nothing_else() {
+        let mut done = Counts::default();
+        for outcome in [Outcome::Restored, Outcome::Restored, Outcome::Same] {
+            done.count(&Restored::new("k", outcome, 512));
+        }
+        assert_eq!(
+            verdict(&done),
+            "Restored: 2 objects, 1.0 KiB; 1 already there"
+        );
+        done.count(&Restored::because("k", Outcome::Conflict, "differs"));
+        assert!(verdict(&done).contains("but for what was there"));
+        assert!(done.is_complete());
+        done.count(&Restored::because("k", Outcome::Missing, "failed"));
+        assert!(verdict(&done).starts_with("INCOMPLETE"));
+        assert!(!done.is_complete());
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        for (bytes, text) in [
+            (1023, "1023 bytes"),
+            (1536, "1.5 KiB"),
+            (5 * MIB, "5.0 MiB"),
+            (3 * GIB / 2, "1.5 GiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn counts_add_up() {
+        let mut one = Counts::default();
+        for outcome in [
+            Outcome::Restored,
+            Outcome::Same,
+            Outcome::Hidden,
+            Outcome::Conflict,
+            Outcome::Missing,
+            Outcome::Waiting,
+            Outcome::Failed,
+        ] {
+            one.count(&Restored::new("k", outcome, 1));
+        }
+        let mut two = one;
+        two.add(&one);
+        assert_eq!(
+            two.restored,
+            Tally {
+                objects: 2,
+                bytes: 2
+            }
+        );
+        let others = [
+            two.same,
+            two.hidden,
+            two.conflicts,
+            two.missing,
+            two.waiting,
+            two.failed,
+        ];
+        assert_eq!(others, [2; 6]);
+    }
+}

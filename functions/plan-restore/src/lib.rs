@@ -1,0 +1,5 @@
+//! State `PlanRestore`: its handler, apart from the wiring in `main.rs`.
+
+pub mod look;
+pub mod plan;
+pub mod slice;

@@ -1,0 +1,207 @@
+//! What PlanRestore does: begins a plan, or goes on with it, until all keys are looked at.
+
+use backup_aws::catalog::Catalog;
+use backup_aws::s3::documents::Documents;
+use backup_aws::s3::listing;
+use backup_aws::{ApiError, Clients, Deadline, Failure};
+use backup_domain::restore::course::{Course, Next, PlanTask, Summary, Work};
+use backup_domain::restore::estimate::{Terms, estimate};
+use backup_domain::restore::line::json_line;
+use backup_domain::restore::report::Counts;
+use backup_domain::restore::request::{
+    Deployed, FOLDER, From, Input, Request, RequestError, check, parse,
+};
+use backup_domain::task::Execution;
+use jiff::Timestamp;
+use tracing::info;
+
+use crate::slice::Slice;
+
+/// Objects of one slice: a Map works through it, and one report lists it.
+const SLICE_ITEMS_MAX: usize = 100_000;
+/// Bytes of one slice, so that it fits into the function's memory.
+const SLICE_BYTES_MAX: usize = 80 * 1024 * 1024;
+
+/// The function's clients and settings.
+pub struct Planner {
+    pub clients: Clients,
+    pub catalog: Catalog,
+    pub source: String,
+    pub backups: Vec<String>,
+    pub targets: Vec<String>,
+    pub reports: String,
+    pub region: String,
+}
+
+impl Planner {
+    /// Plans one slice.
+    pub async fn plan(&self, task: PlanTask, deadline: Deadline) -> Result<Course, Failure> {
+        let mut course = match task.course {
+            Some(course) => course,
+            None => match parse(&task.input)? {
+                Input::New(request) => self.begin(*request, &task.execution).await?,
+                Input::Planned(folder) => return self.go_on(&folder).await,
+            },
+        };
+        let mut slice = Slice::new(self, &course);
+        loop {
+            let page = slice.page(course.cursor.as_ref()).await?;
+            course.cursor = page.next;
+            slice.look_at(page.keys, &mut course.plan).await?;
+            let is_full = slice.items() >= SLICE_ITEMS_MAX || slice.bytes() >= SLICE_BYTES_MAX;
+            if course.cursor.is_none() || is_full || deadline.is_near() {
+                break;
+            }
+        }
+        slice.write(&mut course).await?;
+        if course.cursor.is_none() {
+            self.end(&mut course).await?;
+        }
+        let Course {
+            slices, next, plan, ..
+        } = &course;
+        info!(
+            slices,
+            ?next,
+            keys = plan.keys,
+            objects = plan.copy.objects,
+            "planned"
+        );
+        Ok(course)
+    }
+
+    /// Plan, results and reports.
+    pub fn documents(&self) -> Documents {
+        Documents {
+            client: self.clients.s3(&self.region),
+            bucket: self.reports.clone(),
+        }
+    }
+
+    fn check(&self, request: &Request) -> Result<(), RequestError> {
+        let deployed = Deployed {
+            source: &self.source,
+            backups: &self.backups,
+            targets: &self.targets,
+        };
+        check(request, &deployed, Timestamp::now())
+    }
+
+    async fn begin(&self, request: Request, execution: &Execution) -> Result<Course, Failure> {
+        self.check(&request)?;
+        let to = &request.to;
+        let region = to.region.as_deref().unwrap_or(&self.region);
+        let s3 = self.clients.s3(region);
+        let refused = |api: &ApiError| refused(api, &to.bucket, region);
+        let prefix = format!("{}{}", to.prefix, request.scope());
+        let target_empty = listing::is_empty(&s3, &to.bucket, &prefix)
+            .await
+            .map_err(|api| refused(&api))?;
+        if request.mode.overwrites() {
+            let kept = listing::keeps_versions(&s3, &to.bucket)
+                .await
+                .map_err(|api| refused(&api))?;
+            if !kept {
+                let bucket = to.bucket.clone();
+                return Err(RequestError::Unversioned { bucket }.into());
+            }
+        }
+        let name = execution.id.rsplit(':').next().unwrap_or_default();
+        let unknown = match &request.from {
+            From::Catalog => vec![],
+            From::Backup(_) => [
+                "deletions that were recorded and not mirrored (deletes: keep): such keys come back",
+                "versions that were never stored, and whether a copy was ever verified",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        };
+        Ok(Course {
+            next: Next::Plan,
+            work: Work {
+                bucket: self.reports.clone(),
+                folder: format!("{FOLDER}{name}/"),
+            },
+            request,
+            cursor: None,
+            slices: 0,
+            slice: 0,
+            pass: 1,
+            lines: String::new(),
+            wait_seconds: 0,
+            plan: Summary {
+                target_empty,
+                unknown,
+                ..Summary::default()
+            },
+            done: Counts::default(),
+            report: None,
+        })
+    }
+
+    /// A plan that was shown, or a restore that was cut off: results that are there are kept.
+    async fn go_on(&self, folder: &str) -> Result<Course, Failure> {
+        let work = Work {
+            bucket: self.reports.clone(),
+            folder: folder.to_owned(),
+        };
+        let planned: Option<Course> = self.documents().get(&work.plan()).await?;
+        let Some(mut course) = planned else {
+            let problem = format!("s3://{}/{} is no whole plan", work.bucket, work.plan());
+            return Err(RequestError::Unreadable { problem }.into());
+        };
+        course.request.dry_run = false;
+        self.check(&course.request)?;
+        first(&mut course);
+        Ok(course)
+    }
+
+    /// All keys are looked at: is it what was meant, what does it take, and what comes next.
+    async fn end(&self, course: &mut Course) -> Result<(), Failure> {
+        let (request, plan) = (&course.request, &mut course.plan);
+        let what = request.what();
+        if plan.keys == 0 {
+            return Err(RequestError::Nothing { what }.into());
+        }
+        if let Some(earliest) = plan.earliest
+            && earliest.as_second() > request.at.as_second()
+        {
+            let at = request.at;
+            return Err(RequestError::TooEarly { at, what, earliest }.into());
+        }
+        let target = request.to.region.as_ref().unwrap_or(&self.region);
+        plan.estimate = estimate(
+            plan,
+            &Terms {
+                between_regions: plan.regions.iter().any(|region| region != target),
+                tier: request.archive.tier,
+                deep: plan.deep,
+            },
+        );
+        first(course);
+        let (key, text) = (course.work.plan(), json_line(course));
+        self.documents().put(&key, text, "application/json").await
+    }
+}
+
+fn first(course: &mut Course) {
+    course.next = match course.slices {
+        _ if course.request.dry_run => Next::End,
+        0 => Next::Finish,
+        _ => Next::Restore,
+    };
+    course.slice = course.slices.min(1);
+    course.lines = course.work.lines(course.slice);
+}
+
+/// What a target bucket answered, before anything was written.
+fn refused(api: &ApiError, bucket: &str, region: &str) -> Failure {
+    if api.code == "NoSuchBucket" || api.status == Some(404) {
+        return RequestError::NoBucket {
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+        }
+        .into();
+    }
+    api.at_service(bucket)
+}
