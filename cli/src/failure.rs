@@ -16,6 +16,13 @@ pub enum Verdict {
     Code(u8),
 }
 
+impl Verdict {
+    /// The worse of two.
+    pub fn worse(self, other: Self) -> Self {
+        if self == Self::Well { other } else { self }
+    }
+}
+
 /// Why a verb could not do its work. Exit code 2 is the command line's own (wrong usage).
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

@@ -3,6 +3,7 @@
 mod audit;
 mod failure;
 mod lag;
+mod redrive;
 mod restore;
 mod say;
 mod stack;
@@ -56,6 +57,12 @@ enum Verb {
     ///
     /// Exits with 1 where something has failed or waits, or the key has no recovery point.
     Status(status::Arguments),
+    /// Start again what failed: what waits in the dead-letter queue, and what the catalog holds as failed.
+    ///
+    /// With a filter only the catalog is gone through; messages whose work is done by then go with the
+    /// next redrive without one. Nothing is started twice, however often this runs. Exits with 1 where
+    /// something was given up, stays in the queue, or is left to the next run.
+    Redrive(redrive::Arguments),
     /// Bring back a key, a prefix or the bucket as it was at a moment.
     ///
     /// Plans first, writing nothing, and shows the plan; then asks, restores, follows and reports. What is
@@ -89,6 +96,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     let stack = Stack::find(&global.stack).await?;
     match arguments.verb {
         Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
+        Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
         Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,
         Verb::Audit(arguments) => audit::run(&stack, &global, &arguments).await,
     }

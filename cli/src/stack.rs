@@ -17,12 +17,18 @@ pub struct Stack {
 impl Stack {
     /// Looks the stack up by its name.
     pub async fn find(name: &str) -> Result<Self, Failure> {
-        let clients = Clients::quiet().await;
+        let clients = Clients::quiet("s3-backup").await;
         let resources = find(&clients.ssm(), name).await?;
         let resources = resources.ok_or_else(|| Failure::NoStack {
             stack: name.to_owned(),
         })?;
         Ok(Self { clients, resources })
+    }
+
+    /// Its region, as the state machine's ARN has it.
+    pub fn region(&self) -> String {
+        let region = self.resources.state_machine.split(':').nth(3);
+        region.unwrap_or_default().to_owned()
     }
 
     /// Its catalog.

@@ -1,7 +1,13 @@
 //! `s3-backup status`.
 
+use std::collections::BTreeMap;
+
+use backup_aws::catalog::{Failed, Whole};
+use backup_aws::{executions, queue};
 use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
-use serde_json::json;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
@@ -25,8 +31,119 @@ pub async fn run(
 ) -> Result<Verdict, Failure> {
     match &arguments.key {
         Some(key) => of_key(stack, global, arguments, key).await,
-        None => lag::show(stack, global).await,
+        None => {
+            let now = of_stack(stack, global).await?;
+            Ok(now.worse(lag::show(stack, global).await?))
+        }
     }
+}
+
+/// How the whole is: what the indexes of the catalog, the queue and the state machine say.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whereabouts {
+    /// Failed, and to be redriven.
+    failed: u64,
+    /// Failed in every redrive: waits for `redrive --force`.
+    exhausted: u64,
+    /// When the oldest of both failed.
+    oldest_failure: Option<Timestamp>,
+    /// Stored, its order still to be settled by the sweep.
+    owed: u64,
+    /// Executions under way, and whether there are more.
+    copying: usize,
+    copying_more: bool,
+    /// Messages of the dead-letter queue.
+    parked: u64,
+    parked_in_flight: u64,
+    /// Destinations that cannot be reached, and since when.
+    away: BTreeMap<String, Timestamp>,
+}
+
+async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
+    let (clients, resources) = (&stack.clients, &stack.resources);
+    let catalog = stack.catalog();
+    let mut now = Whereabouts::default();
+    let mut from = None;
+    loop {
+        let page = catalog.failed(from).await?;
+        for Failed {
+            failed_at,
+            is_exhausted,
+            ..
+        } in page.items
+        {
+            let count = if is_exhausted {
+                &mut now.exhausted
+            } else {
+                &mut now.failed
+            };
+            *count += 1;
+            now.oldest_failure = now.oldest_failure.into_iter().chain(failed_at).min();
+        }
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = catalog.owing(from).await?;
+        now.owed += page.keys.len() as u64;
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let machine = &resources.state_machine;
+    let running = executions::running(&clients.step_functions(), machine).await?;
+    (now.copying, now.copying_more) = running;
+    let depth = queue::depth(&clients.sqs(), &resources.queue).await?;
+    (now.parked, now.parked_in_flight) = (depth.waiting, depth.in_flight);
+    for (destination, breaker) in catalog.breakers().await? {
+        let open = breaker.open.map(|open| (destination, open.since));
+        now.away.extend(open);
+    }
+    if global.json {
+        say::json(&now)?;
+    } else {
+        let oldest = now
+            .oldest_failure
+            .map_or("-".to_owned(), |at| at.to_string());
+        let more = if now.copying_more { " and more" } else { "" };
+        let rows = [
+            ("failed", now.failed.to_string(), "s3-backup redrive"),
+            (
+                "given up",
+                now.exhausted.to_string(),
+                "mend, then s3-backup redrive --force",
+            ),
+            ("oldest failure", oldest, ""),
+            ("order owed", now.owed.to_string(), "the sweep settles it"),
+            ("copying", format!("{}{more}", now.copying), ""),
+            ("parked", now.parked.to_string(), "s3-backup redrive"),
+            (
+                "parked, in flight",
+                now.parked_in_flight.to_string(),
+                "a redrive has them",
+            ),
+        ];
+        let rows = rows.map(|(what, count, next)| vec![what.to_owned(), count, next.to_owned()]);
+        let away = now.away.iter().map(|(destination, since)| {
+            let next = "check its bucket and region; it is tried by itself";
+            vec![
+                format!("{destination} is away since"),
+                since.to_string(),
+                next.to_owned(),
+            ]
+        });
+        say::table(&["what", "now", "what to do"], rows.into_iter().chain(away))?;
+    }
+    let waits = now.failed + now.exhausted + now.parked + now.parked_in_flight;
+    Ok(if waits == 0 && now.away.is_empty() {
+        Verdict::Well
+    } else {
+        Verdict::NotWell
+    })
 }
 
 async fn of_key(
@@ -37,7 +154,12 @@ async fn of_key(
 ) -> Result<Verdict, Failure> {
     let bucket = arguments.bucket.as_ref();
     let pk = partition_key(bucket.unwrap_or(&stack.resources.source), key);
-    let mut points = stack.catalog().points_of_key(&pk).await?;
+    let catalog = stack.catalog();
+    let mut points = catalog.points_of_key(&pk).await?;
+    let mut wholes = Vec::new();
+    for failed in catalog.wholes_of_key(&pk).await? {
+        wholes.extend(catalog.whole(&failed.pk, &failed.sk).await?);
+    }
     points.sort_by(|a, b| {
         (a.object.event_at, &a.destination).cmp(&(b.object.event_at, &b.destination))
     });
@@ -45,7 +167,10 @@ async fn of_key(
         for point in &points {
             say::json(point)?;
         }
-    } else if points.is_empty() {
+        for whole in &wholes {
+            say::json(whole)?;
+        }
+    } else if points.is_empty() && wholes.is_empty() {
         say::line(&format!("no recovery point of {pk}"))?;
     } else {
         let header = [
@@ -57,14 +182,22 @@ async fn of_key(
             "copy",
             "evidence or error",
         ];
-        say::table(&header, points.iter().map(row))?;
+        let rows = points.iter().map(row);
+        say::table(&header, rows.chain(wholes.iter().map(row_of_whole)))?;
     }
     let well = |point: &RecoveryPoint| !matches!(point.status, Status::Failed | Status::Unsettled);
-    Ok(if !points.is_empty() && points.iter().all(well) {
-        Verdict::Well
-    } else {
-        Verdict::NotWell
-    })
+    Ok(
+        if !points.is_empty() && wholes.is_empty() && points.iter().all(well) {
+            Verdict::Well
+        } else {
+            Verdict::NotWell
+        },
+    )
+}
+
+fn status(status: Status, is_exhausted: bool) -> String {
+    let more = if is_exhausted { ", given up" } else { "" };
+    format!("{}{more}", status.as_str())
 }
 
 fn row(point: &RecoveryPoint) -> Vec<String> {
@@ -90,7 +223,7 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
         .map(|error| format!("{error}: {}", point.message.as_deref().unwrap_or_default()));
     vec![
         point.destination.clone(),
-        point.status.as_str().to_owned(),
+        status(point.status, point.exhausted.is_some()),
         object.event_at.to_string(),
         object.version_id.clone().unwrap_or_else(|| "-".to_owned()),
         object.size.to_string(),
@@ -99,5 +232,23 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
             .or(evidence)
             .or_else(|| point.message.clone())
             .unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+/// An event that failed before a destination was chosen.
+fn row_of_whole(whole: &Whole) -> Vec<String> {
+    let text = |pointer: &str| {
+        let text = whole.event.pointer(pointer).and_then(Value::as_str);
+        text.unwrap_or("-").to_owned()
+    };
+    let size = whole.event.pointer("/detail/object/size");
+    vec![
+        whole.destination.clone(),
+        status(Status::Failed, whole.is_exhausted),
+        text("/time"),
+        text("/detail/object/version-id"),
+        size.map_or("-".to_owned(), ToString::to_string),
+        "-".to_owned(),
+        whole.error.clone(),
     ]
 }

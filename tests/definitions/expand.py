@@ -32,7 +32,11 @@ def expanded(path):
             properties["CodeUri"] = "s3://code/bootstrap.zip"
         if "DefinitionUri" in properties:
             with open(os.path.join(folder, properties.pop("DefinitionUri")), encoding="utf-8") as file:
-                properties["Definition"] = json.load(file)
+                definition = file.read()
+            for name, value in properties.get("DefinitionSubstitutions", {}).items():
+                if isinstance(value, str):
+                    definition = definition.replace("${" + name + "}", value)
+            properties["Definition"] = json.loads(definition)
     template = transform(template, {}, NoManagedPolicies())
     for resource in template["Resources"].values():
         joined = resource.get("Properties", {}).get("DefinitionString", {}).get("Fn::Join")

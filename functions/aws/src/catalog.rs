@@ -1,6 +1,8 @@
 //! The catalog in DynamoDB: every write is conditional.
 
+mod breaker;
 mod digest;
+mod failed;
 mod keys;
 mod lag;
 mod order;
@@ -16,6 +18,7 @@ use std::collections::HashMap;
 
 use crate::{ApiError, ErrorName, Failure};
 
+pub use failed::{Failed, FailedPage, Whole};
 pub use keys::Keys;
 pub use lag::{Ended, Tracked};
 pub use order::Owed;
@@ -243,6 +246,6 @@ fn shape(problem: &serde_dynamo::Error) -> Failure {
         ErrorName::DestinationUnavailable,
         format!("a recovery point cannot be read: {problem}"),
     );
-    failure.advice = "a newer release wrote it, or a hand changed it: deploy that release, or mend the item, then redrive".to_owned();
+    failure.advice = "a newer release wrote it, or a hand changed it: deploy that release, or mend the item, then s3-backup redrive".to_owned();
     failure
 }

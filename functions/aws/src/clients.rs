@@ -8,6 +8,12 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use backup_domain::limits::EXPRESS_SECONDS_MAX;
 
 use crate::serve::start_logging;
 
@@ -15,6 +21,10 @@ use crate::serve::start_logging;
 const CALL: Duration = Duration::from_secs(25);
 /// Longest wait for one answer.
 const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Longest wait for an EXPRESS execution: behind its own end, below the time-out of the function
+/// that waits.
+const EXPRESS_CALL: Duration = Duration::from_secs(EXPRESS_SECONDS_MAX as u64 + 5);
 
 /// Client of S3, in one region.
 pub type S3 = aws_sdk_s3::Client;
@@ -95,11 +105,15 @@ impl Clients {
     /// Reads credentials, region and endpoint, and starts logging.
     pub async fn from_env() -> Self {
         start_logging();
-        Self::quiet().await
+        Self::load(app_name()).await
     }
 
-    /// The same without a log: for a command line, whose output is its own.
-    pub async fn quiet() -> Self {
+    /// The same without a log, for a program whose output is its own; calls name it.
+    pub async fn quiet(program: &'static str) -> Self {
+        Self::load(AppName::new(program).ok()).await
+    }
+
+    async fn load(app: Option<AppName>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
             .operation_attempt_timeout(ATTEMPT)
@@ -108,7 +122,7 @@ impl Clients {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(3));
-        if let Some(name) = app_name() {
+        if let Some(name) = app {
             loader = loader.app_name(name);
         }
         let config = loader.load().await;
@@ -173,6 +187,25 @@ impl Clients {
         aws_sdk_sfn::Client::new(&self.config)
     }
 
+    /// Step Functions of the function's region, to wait for the answer of an EXPRESS execution.
+    ///
+    /// A call is made once: whether a lost one started anything is not known, and the message that
+    /// asked for it comes again.
+    pub fn step_functions_waiting(&self) -> aws_sdk_sfn::Client {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(EXPRESS_CALL)
+            .operation_timeout(EXPRESS_CALL)
+            .build();
+        let mut config = aws_sdk_sfn::config::Builder::from(&self.config)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled());
+        if self.path_style {
+            config = config.interceptor(PlainHost);
+        }
+        aws_sdk_sfn::Client::from_conf(config.build())
+    }
+
     /// SQS of the function's region.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.config)
@@ -181,5 +214,28 @@ impl Clients {
     /// SNS of the function's region.
     pub fn sns(&self) -> aws_sdk_sns::Client {
         aws_sdk_sns::Client::new(&self.config)
+    }
+}
+
+/// An endpoint that is not AWS has no host name per operation, such as `sync-states…` of
+/// StartSyncExecution.
+#[derive(Debug)]
+struct PlainHost;
+
+#[dyn_dispatch_hint]
+impl Intercept for PlainHost {
+    fn name(&self) -> &'static str {
+        "PlainHost"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let plain = request.uri().replacen("://sync-", "://", 1);
+        Ok(request.set_uri(plain)?)
     }
 }

@@ -154,3 +154,20 @@ pub fn arn_of(machine: &str, name: &str) -> String {
     let execution = machine.replacen(":stateMachine:", ":execution:", 1);
     format!("{execution}:{name}")
 }
+
+/// How many executions run, and whether there are more than one page shows (1,000: AWS Step
+/// Functions API Reference, "ListExecutions").
+///
+/// # Errors
+/// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+pub async fn running(client: &StepFunctions, machine: &str) -> Result<(usize, bool), Failure> {
+    let answer = client
+        .list_executions()
+        .state_machine_arn(machine)
+        .status_filter(ExecutionStatus::Running)
+        .max_results(1000)
+        .send()
+        .await
+        .map_err(|error| ApiError::of("ListExecutions", &error).at_service(machine))?;
+    Ok((answer.executions.len(), answer.next_token.is_some()))
+}

@@ -172,13 +172,13 @@ impl ApiError {
         } else if ELSEWHERE.contains(&self.code.as_str()) || self.status == Some(301) {
             let mut failure = Failure::new(ErrorName::InvalidPolicy, line);
             failure.advice = format!(
-                "bucket {bucket} does not lie in {region}: correct the region in the policy, then redrive"
+                "bucket {bucket} does not lie in {region}: correct the region in the policy, then s3-backup redrive"
             );
             failure
         } else if NOT_POSSIBLE.contains(&self.code.as_str()) {
             let mut failure = Failure::new(ErrorName::InvalidPolicy, line);
             failure.advice = format!(
-                "let the policy ask of bucket {bucket} only what it can do (Object Lock, storage class, key), then redrive"
+                "let the policy ask of bucket {bucket} only what it can do (Object Lock, storage class, key), then s3-backup redrive"
             );
             failure
         } else if self.is_denied() || self.code.starts_with("KMS.") {
@@ -198,7 +198,8 @@ impl ApiError {
         } else {
             let mut failure = Failure::new(ErrorName::DestinationUnavailable, line);
             failure.advice =
-                "check that the service answers and the resource exists, then redrive".to_owned();
+                "check that the service answers and the resource exists, then s3-backup redrive"
+                    .to_owned();
             failure
         }
     }

@@ -1,11 +1,13 @@
 //! The only crate that sees the AWS SDK: clients, calls, error mapping and the Lambda entry.
 
 pub mod at_once;
+pub mod breakers;
 pub mod catalog;
 pub mod clients;
 pub mod dead;
 pub mod deadline;
 pub mod executions;
+pub mod express;
 pub mod failure;
 pub mod follow;
 pub mod glance;

@@ -47,6 +47,14 @@ impl Notices {
         topic::publish(&self.sns, &self.topic, message, bucket).await
     }
 
+    /// Tells it now, whatever was told before.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SNS refuses.
+    pub async fn tell_at_once(&self, message: &Message) -> Result<(), Failure> {
+        topic::publish(&self.sns, &self.topic, message, "").await
+    }
+
     async fn counted(&self, kind: &str, name: &str) -> bool {
         let counted = async {
             if self.catalog.count(kind, name).await? {

@@ -1,8 +1,8 @@
 //! The record of an event that no point can be made of.
 
-use backup_domain::catalog::{SHAPE, Status, day, partition_key};
+use backup_domain::catalog::{SHAPE, Status, day};
 use backup_domain::error::Cause;
-use backup_domain::event;
+use backup_domain::redrive::whole_keys;
 use backup_domain::task::Execution;
 use serde_json::Value;
 
@@ -11,12 +11,7 @@ use crate::catalog::Catalog;
 
 /// Partition and sort key of an event's record: under its object, as far as it names one.
 pub fn keys(event: &Value, execution: &Execution) -> (String, String) {
-    let pk = event::object_of(event).map_or_else(
-        || "unreadable".to_owned(),
-        |object| partition_key(&object.bucket, &object.key),
-    );
-    let id = event.get("id").and_then(Value::as_str);
-    (pk, format!("*#{}", id.unwrap_or(&execution.id)))
+    whole_keys(event, &execution.id)
 }
 
 /// Keeps the whole event: nothing smaller is sure to be enough to start it again.
@@ -43,6 +38,7 @@ pub async fn record(
             ("event", event.to_string()),
             ("day", day(now, &pk)),
             ("endedAt", now.to_string()),
+            ("failedAt", now.to_string()),
         ])
         .await
 }

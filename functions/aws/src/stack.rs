@@ -1,5 +1,7 @@
 //! What a deployed stack is made of, for who knows its name alone.
 
+use backup_domain::breaker::Limits;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{ApiError, ErrorName, Failure};
@@ -27,6 +29,34 @@ pub struct Resources {
     pub topic: String,
     /// SSM parameter that holds the policy.
     pub policy: String,
+    /// Redrives before something is given up.
+    pub redrive_attempts_max: u32,
+    /// When breakers open, and for how long.
+    pub breaker: BreakerLimits,
+    /// How long messages of one kind are gathered, in minutes.
+    pub digest_minutes: i64,
+}
+
+/// The limits of breakers as the deployment writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakerLimits {
+    /// Failures that open one; 0 where there is none.
+    pub failures: u32,
+    /// How long they are counted together.
+    pub window_seconds: i64,
+    /// How long it stays open.
+    pub cool_down_seconds: i64,
+}
+
+impl From<BreakerLimits> for Limits {
+    fn from(limits: BreakerLimits) -> Self {
+        Self {
+            failures: limits.failures,
+            window: SignedDuration::from_secs(limits.window_seconds),
+            cool_down: SignedDuration::from_secs(limits.cool_down_seconds),
+        }
+    }
 }
 
 /// The resources of a stack, or `None` where this region and account have none of that name.

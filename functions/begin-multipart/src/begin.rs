@@ -1,5 +1,6 @@
 //! What BeginMultipart does with one large version and one destination.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::prepare::{Prepared, Ready, at_destination, name_refusal, prepare, source_version};
 use backup_aws::s3::head;
@@ -18,12 +19,25 @@ use tracing::{info, warn};
 pub struct Begin {
     pub clients: Clients,
     pub catalog: Catalog,
+    pub breakers: Breakers,
     pub part_mib_min: u64,
 }
 
 impl Begin {
-    /// Begins an upload, goes on with one, or says why there is nothing to upload.
-    pub async fn begin(&self, mut task: CopyTask) -> Result<Begun, Failure> {
+    /// Begins an upload, goes on with one, or says why there is nothing to upload; none of it while
+    /// the destination's breaker is open.
+    pub async fn begin(&self, task: CopyTask) -> Result<Begun, Failure> {
+        let probe = self.breakers.admit(&task.target, task.execution.as_ref());
+        let probe = probe.await?;
+        let mut begun = self.tried(task).await?;
+        begun.probe = probe;
+        if let Some(ended) = &mut begun.ended {
+            ended.probe = probe;
+        }
+        Ok(begun)
+    }
+
+    async fn tried(&self, mut task: CopyTask) -> Result<Begun, Failure> {
         let ready = match prepare(&self.clients, &mut task, plan).await? {
             Prepared::Ended(copied) => return Ok(ended(*copied)),
             Prepared::Ready(ready) => ready,
@@ -126,6 +140,7 @@ fn begun(task: &CopyTask, ready: &Ready, upload: Upload) -> Begun {
         source: Some(ready.headed.facts.clone()),
         modified: task.object.last_modified,
         cut_off: task.may_be_done(),
+        probe: false,
         remark: remark(&ready.headed),
     }
 }
@@ -135,6 +150,7 @@ fn ended(copied: Copied) -> Begun {
         source: copied.source.clone(),
         modified: copied.modified,
         cut_off: copied.cut_off,
+        probe: copied.probe,
         ended: Some(copied),
         upload: None,
         remark: String::new(),

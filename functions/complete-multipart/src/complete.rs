@@ -41,6 +41,7 @@ pub async fn complete(clients: &Clients, task: FinishTask) -> Result<Copied, Fai
         let facts = Some(source.clone());
         return Ok(Copied {
             cut_off: begun.cut_off,
+            probe: begun.probe,
             ..Copied::ended(outcome, reason, facts, Timestamp::now())
         });
     }
@@ -52,6 +53,7 @@ pub async fn complete(clients: &Clients, task: FinishTask) -> Result<Copied, Fai
         adopted,
         modified: begun.modified,
         cut_off: begun.cut_off,
+        probe: begun.probe,
         reason: begun.remark.clone(),
         ..Copied::made(source.clone(), version_id, upload.marked, Timestamp::now())
     })

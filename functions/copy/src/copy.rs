@@ -1,5 +1,6 @@
 //! What Copy does with one version and one destination.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::prepare::{Prepared, name_refusal, prepare, source_changed, versioned};
 use backup_aws::s3::copy as request;
 use backup_aws::{Clients, Failure};
@@ -7,8 +8,19 @@ use backup_domain::copy::plan_single;
 use backup_domain::task::{Copied, CopyTask};
 use jiff::Timestamp;
 
-/// Copies, or says why there is nothing to copy.
-pub async fn copy(clients: &Clients, mut task: CopyTask) -> Result<Copied, Failure> {
+/// Copies, or says why there is nothing to copy; neither while the destination's breaker is open.
+pub async fn copy(
+    clients: &Clients,
+    breakers: &Breakers,
+    task: CopyTask,
+) -> Result<Copied, Failure> {
+    let probe = breakers.admit(&task.target, task.execution.as_ref());
+    let probe = probe.await?;
+    let copied = tried(clients, task).await?;
+    Ok(Copied { probe, ..copied })
+}
+
+async fn tried(clients: &Clients, mut task: CopyTask) -> Result<Copied, Failure> {
     let ready = match prepare(clients, &mut task, plan_single).await? {
         Prepared::Ended(copied) => return Ok(*copied),
         Prepared::Ready(ready) => ready,

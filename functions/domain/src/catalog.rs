@@ -9,6 +9,7 @@ use crate::evidence::Evidence;
 use crate::multipart::Upload;
 use crate::object::SourceObject;
 use crate::order::Point;
+use crate::task::Machine;
 
 /// Version of the stored shape; readers refuse what they do not know.
 pub const SHAPE: u32 = 1;
@@ -73,6 +74,9 @@ pub struct RecoveryPoint {
     pub rule: String,
     /// Holder of the lease.
     pub owner: String,
+    /// What the holder runs on.
+    #[serde(default, skip_serializing_if = "Machine::is_standard")]
+    pub machine: Machine,
     /// End of the lease.
     pub until: Timestamp,
     /// Executions that have tried.
@@ -117,6 +121,13 @@ pub struct RecoveryPoint {
     /// When the end state was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// When it failed: there only while it is `failed`, so that the index of what failed holds
+    /// nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
+    /// When it was given up: no redrive takes it up by itself any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhausted: Option<Timestamp>,
 }
 
 impl RecoveryPoint {

@@ -115,6 +115,7 @@ mod tests {
                 message: "why".to_owned(),
                 advice: "what next".to_owned(),
             }),
+            breaker: None,
         }
     }
 

@@ -45,27 +45,29 @@ error_names! {
     /// The event cannot be understood, or is not about a bucket of ours.
     InvalidEvent => "read the parked message; send a complete \"Object Created\" event of the source bucket",
     /// The policy cannot be read, breaks a rule, or contradicts what S3 answers.
-    InvalidPolicy => "correct the policy parameter; the change is picked up without a deployment, then redrive",
+    InvalidPolicy => "correct the policy parameter; the change is picked up without a deployment, then s3-backup redrive",
     /// Prefix and key together are longer than a key may be.
-    KeyTooLong => "shorten the destination's prefix in the policy, then redrive",
+    KeyTooLong => "shorten the destination's prefix in the policy, then s3-backup redrive",
     /// The source object lies in an archive class and is not restored.
-    SourceArchived => "restore the object (s3api restore-object), then redrive; or let the policy skip archived objects",
+    SourceArchived => "restore the object (s3api restore-object), then s3-backup redrive; or let the policy skip archived objects",
     /// The source object cannot be read with the rights at hand.
     SourceUnreadable => "let the copy role read the object and decrypt with its key; objects under SSE-C cannot be backed up",
     /// The destination, the catalog or the topic refuses.
-    AccessDenied => "grant the function's role what the message names (bucket policy, key policy, SCP), then redrive",
+    AccessDenied => "grant the function's role what the message names (bucket policy, key policy, SCP), then s3-backup redrive",
     /// A service asks for a slower pace.
-    Throttled => "retried already; if it lasts, spread the keys over more prefixes or ask for a higher quota, then redrive",
+    Throttled => "retried already; if it lasts, spread the keys over more prefixes or ask for a higher quota, then s3-backup redrive",
     /// The destination's bucket or region does not answer.
-    DestinationUnavailable => "check that the destination bucket exists and its region is healthy, then redrive",
+    DestinationUnavailable => "check that the destination bucket exists and its region is healthy, then s3-backup redrive",
     /// The destination bucket keeps no versions, so a copy there could be overwritten.
-    DestinationUnversioned => "enable versioning on the destination bucket, wait 15 minutes, then redrive",
+    DestinationUnversioned => "enable versioning on the destination bucket, wait 15 minutes, then s3-backup redrive",
+    /// The destination's breaker is open: it could not be reached again and again, so this was not tried.
+    BreakerOpen => "nothing is lost: what waits is redriven when the destination is back; check its bucket and region",
     /// The multipart upload is no longer there, and no copy came of it.
-    UploadVanished => "the upload is begun again by itself; if it recurs, look for a lifecycle rule or a person that aborts uploads, then redrive",
+    UploadVanished => "the upload is begun again by itself; if it recurs, look for a lifecycle rule or a person that aborts uploads, then s3-backup redrive",
     /// The function's time is nearly over; what it has done is kept.
-    OutOfTime => "resumed by itself, many times; if it recurs without end, raise the function's memory, then redrive",
+    OutOfTime => "resumed by itself, many times; if it recurs without end, raise the function's memory, then s3-backup redrive",
     /// The copy differs from its source.
-    ChecksumMismatch => "the bad version is tagged s3-backup=bad and counts as no copy; read the message, then redrive",
+    ChecksumMismatch => "the bad version is tagged s3-backup=bad and counts as no copy; read the message, then s3-backup redrive",
     /// The copy is stored, but the backup's latest version could not be made the right one.
     Unsettled => "the sweep settles it; if it recurs, look for something else that writes to the backup bucket",
     /// Raised at the end of an execution whose failure was recorded, parked and told.
@@ -75,7 +77,7 @@ error_names! {
     /// Raised at the end of a restore that did not bring back everything; its report says what.
     RestoreIncomplete => "read the report; start an execution with its plan to try again what failed",
     /// The dead-letter queue refused the event.
-    Unparked => "check the dead-letter queue and its policy; the catalog holds the failure, start the event again from it",
+    Unparked => "check the dead-letter queue and its policy; the catalog holds the failure, s3-backup redrive goes by it",
 }
 
 /// A name that no Lambda of ours raises.
@@ -202,9 +204,9 @@ pub fn cause_of(error_output: &serde_json::Value) -> Cause {
     let advice = match error.parse::<ErrorName>() {
         Ok(name) => name.advice(),
         Err(_) if error == "States.Timeout" || error == "Sandbox.Timedout" => {
-            "the step ran out of time; redrive, and raise the function's time-out or memory if it recurs"
+            "the step ran out of time; s3-backup redrive, and raise the function's time-out or memory if it recurs"
         }
-        Err(_) => "read the function's log of this execution, then redrive",
+        Err(_) => "read the function's log of this execution, then s3-backup redrive",
     };
     let message = if message.is_empty() {
         format!("the step ended with {error} and said nothing more")

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::catalog::Status;
+use crate::task::Machine;
 
 /// What the catalog holds of the version, when a first conditional write was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Held {
     pub status: Status,
     /// Owner of the lease.
     pub owner: String,
+    /// What the owner runs on.
+    pub machine: Machine,
     /// When the lease ends.
     pub until: Timestamp,
     /// Executions that have tried.
@@ -25,8 +28,45 @@ pub enum Claim {
     /// Done before: this event is a duplicate, which settles where [`crate::order::must_settle`]
     /// says so, since the execution that stored it may have died before it could.
     Done(Status),
-    /// A live lease: ask whether its owner still runs; if not, take over, else it is a duplicate.
+    /// A live lease of a Standard execution: ask whether it still runs; if not, take over, else see
+    /// [`must_come_again`].
     AskOwner,
+    /// A live lease of an EXPRESS execution, which cannot be asked: see [`must_come_again`].
+    Held,
+}
+
+/// How long a lease lasts, in seconds.
+///
+/// Behind the machine's time-out and the longest time-out of a function, so that the holder of an
+/// expired lease cannot be alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseSeconds {
+    /// On the Standard machine.
+    pub standard: i64,
+    /// On the EXPRESS machine.
+    pub express: i64,
+}
+
+impl LeaseSeconds {
+    /// On this machine.
+    pub const fn on(self, machine: Machine) -> i64 {
+        match machine {
+            Machine::Standard => self.standard,
+            Machine::Express => self.express,
+        }
+    }
+}
+
+/// Whether the event of an execution that runs on `machine` must come again, since somebody else
+/// holds a live lease.
+///
+/// An EXPRESS execution answers for its message: acknowledged while another one is at work, the
+/// message would be gone if that one dies. A Standard execution has no message. It may leave the work
+/// to the holder: a Standard holder ends it or is watched; an EXPRESS holder has a message of its own
+/// that comes again until the version is stored, and once its lease has expired the sweep looks after
+/// it.
+pub fn must_come_again(machine: Machine) -> bool {
+    machine == Machine::Express
 }
 
 /// Decides over what `held` shows.
@@ -47,7 +87,10 @@ pub fn claim(held: &Held, owner: &str, redriven_owner: Option<&str>, now: Timest
             if named || held.until <= now {
                 Claim::TakeOver
             } else {
-                Claim::AskOwner
+                match held.machine {
+                    Machine::Standard => Claim::AskOwner,
+                    Machine::Express => Claim::Held,
+                }
             }
         }
     }
@@ -61,6 +104,7 @@ mod tests {
         Held {
             status,
             owner: "other".into(),
+            machine: Machine::Standard,
             until: until.parse().expect("a time"),
             attempts: 1,
         }
@@ -106,5 +150,32 @@ mod tests {
             claim(&held(Status::Copying, future), "me", Some("third"), now),
             Claim::AskOwner
         );
+    }
+
+    #[test]
+    fn an_express_owner_is_never_asked_and_taken_over_when_its_lease_has_expired() {
+        let now: Timestamp = "2026-11-01T00:00:00Z".parse().expect("a time");
+        let on_express = |status, until| Held {
+            machine: Machine::Express,
+            ..held(status, until)
+        };
+        let (past, future) = ("2026-10-31T00:00:00Z", "2026-11-02T00:00:00Z");
+        for (status, until, redriven, expected) in [
+            (Status::Copying, future, None, Claim::Held),
+            (Status::Copying, past, None, Claim::TakeOver),
+            (Status::Copying, future, Some("other"), Claim::TakeOver),
+            (Status::Failed, future, None, Claim::TakeOver),
+            (Status::Stored, future, None, Claim::Done(Status::Stored)),
+        ] {
+            let held = on_express(status, until);
+            assert_eq!(claim(&held, "me", redriven, now), expected, "{held:?}");
+        }
+        let held = on_express(Status::Copying, future);
+        assert_eq!(claim(&held, "other", None, now), Claim::TakeOver);
+    }
+
+    #[test]
+    fn only_an_execution_with_a_message_sends_its_event_again() {
+        assert!(must_come_again(Machine::Express) && !must_come_again(Machine::Standard));
     }
 }

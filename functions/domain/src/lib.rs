@@ -4,6 +4,7 @@
 //! in, what it decides is returned. The Lambdas parse, call and map errors around it.
 
 pub mod audit;
+pub mod breaker;
 pub mod catalog;
 pub mod copy;
 pub mod crc;
@@ -11,6 +12,7 @@ pub mod digest;
 pub mod error;
 pub mod event;
 pub mod evidence;
+pub mod intake;
 pub mod key;
 pub mod lag;
 pub mod lease;
@@ -22,6 +24,7 @@ pub mod object;
 pub mod order;
 pub mod parts;
 pub mod policy;
+pub mod redrive;
 pub mod restore;
 pub mod sequencer;
 pub mod task;

@@ -52,6 +52,18 @@ pub const CAUSE_MESSAGE_BYTES_MAX: usize = 1024;
 
 // A message that tells of all destinations has room for the name of each and of its error.
 const _: () = assert!(CAUSE_MESSAGE_BYTES_MAX / RULE_DESTINATIONS_MAX > NAME_BYTES_MAX + 32);
+
+/// Longest run of an EXPRESS execution, in seconds (AWS Step Functions Developer Guide, "Choosing
+/// workflow type in Step Functions").
+pub const EXPRESS_SECONDS_MAX: u32 = 300;
+/// Longest run of a function, in seconds (AWS Lambda Developer Guide, "Lambda quotas").
+pub const LAMBDA_SECONDS_MAX: u32 = 900;
+/// Longest that SQS hides a message, in seconds (Amazon SQS API Reference,
+/// "ChangeMessageVisibility").
+pub const VISIBILITY_SECONDS_MAX: u32 = 43_200;
+/// Name of an execution, in characters (AWS Step Functions API Reference, "StartExecution").
+pub const EXECUTION_NAME_CHARS_MAX: usize = 80;
+
 /// A storage class that bills more than an object's own bytes and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BilledClass {

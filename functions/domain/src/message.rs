@@ -34,7 +34,7 @@ pub struct Message {
     pub text: String,
     /// The same for machines.
     pub json: String,
-    /// `stored`, `failed` or `other`, for subscription filters.
+    /// `stored`, `failed` or `breaker`, for subscription filters.
     pub outcome: &'static str,
     /// What it is one of many of, see [`crate::digest::kind`].
     pub kind: String,
@@ -124,7 +124,7 @@ fn text(story: &Story<'_>, failed: bool) -> String {
     lines.push(format!("Execution: {}", console_link(story)));
     if failed {
         lines.push(
-            "The event waits in the dead-letter queue; nothing is lost until it is redriven."
+            "The event waits in the dead-letter queue for the next redrive, or for: s3-backup redrive"
                 .to_owned(),
         );
     }
@@ -209,6 +209,7 @@ mod tests {
             version_id: Some("v9".into()),
             evidence: None,
             cause: None,
+            breaker: None,
         }
     }
 

@@ -52,6 +52,9 @@ pub struct Begun {
     /// Whether an earlier try may have been cut off, its copy landing later.
     #[serde(default)]
     pub cut_off: bool,
+    /// Whether it tries if a destination is back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probe: bool,
     /// What is worth a remark in the recovery point.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remark: String,

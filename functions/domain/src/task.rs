@@ -1,5 +1,8 @@
 //! What passes between the states: ids, sizes and facts, never content or lists that grow.
 
+mod execution;
+mod outcome;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,27 +13,8 @@ use crate::multipart::{ReadRange, Upload};
 use crate::object::SourceObject;
 use crate::policy::{Annotations, Archived, Deletes, Destination, NotifyLevel};
 
-/// Who holds a lease: one execution, by its id and the moment it started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Execution {
-    /// ARN of the execution.
-    pub id: String,
-    /// When it started.
-    pub start_time: String,
-}
-
-impl Execution {
-    /// The owner as the catalog stores it.
-    pub fn owner(&self) -> String {
-        format!("{}@{}", self.id, self.start_time)
-    }
-
-    /// The execution's ARN in an owner that the catalog stores.
-    pub fn arn_of(owner: &str) -> &str {
-        owner.rsplit_once('@').map_or(owner, |(arn, _)| arn)
-    }
-}
+pub use execution::{Execution, Machine};
+pub use outcome::{NotifyTask, Outcome};
 
 /// Input of Filter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +24,9 @@ pub struct FilterTask {
     pub event: Value,
     /// Who would hold the lease.
     pub execution: Execution,
+    /// What it runs on.
+    #[serde(default)]
+    pub machine: Machine,
 }
 
 /// What Filter decided.
@@ -48,10 +35,15 @@ pub struct FilterTask {
 pub struct Decision {
     /// What Plan does next.
     pub action: Action,
-    /// `backed-up` while there is work, else the outcome of the execution: `skipped` or `duplicate`.
+    /// `backed-up` while there is work, else the outcome of the execution: `skipped`, `duplicate`,
+    /// `recorded`, or `held` as below.
     pub outcome: String,
     /// Why there is nothing to do; always there, since an absent field fails a JSONata expression.
     pub reason: String,
+    /// Whether another execution is at work on some destination, and this one's event is to come
+    /// again, see [`crate::lease::must_come_again`]. Always there, as `reason`.
+    #[serde(default)]
+    pub held: bool,
     /// The object, where it is to be copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<SourceObject>,
@@ -190,6 +182,10 @@ impl CopyTask {
 }
 
 /// Output of Copy.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of one copy, none of which implies another"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Copied {
@@ -216,6 +212,9 @@ pub struct Copied {
     /// Whether an earlier try may have been cut off, its copy landing later.
     #[serde(default)]
     pub cut_off: bool,
+    /// Whether it tries if a destination is back, see [`crate::breaker`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probe: bool,
     /// When Copy ended.
     pub at: Timestamp,
 }
@@ -232,6 +231,7 @@ impl Copied {
             adopted: false,
             modified: None,
             cut_off: false,
+            probe: false,
             at,
         }
     }
@@ -247,6 +247,7 @@ impl Copied {
             adopted: false,
             modified: None,
             cut_off: false,
+            probe: false,
             at,
         }
     }
@@ -342,52 +343,6 @@ pub struct FailureTask {
     /// Copies that verification refused.
     #[serde(default)]
     pub rejected: Vec<String>,
-}
-
-/// Input of Notify.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NotifyTask {
-    /// The execution's input, untouched.
-    pub event: Value,
-    /// The execution that is told of.
-    pub execution: Execution,
-    /// What is told.
-    #[serde(default)]
-    pub notify: NotifyLevel,
-    /// One entry a destination.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// What became of one destination: output of Record and of the failure path, read by Notify.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// Name of the destination; `*` before one was chosen.
-    pub destination: String,
-    /// `stored`, `gone`, `superseded`, `skipped`, `duplicate`, `failed` or `unparked`.
-    pub outcome: String,
-    /// Why there is no copy.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// Backup bucket.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub bucket: String,
-    /// Its region.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub region: String,
-    /// Key of the copy.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub key: String,
-    /// Version id of the copy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
-    /// How it was proven.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
-    /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<crate::Cause>,
 }
 
 #[cfg(test)]

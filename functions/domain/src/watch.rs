@@ -14,7 +14,7 @@ use crate::catalog::{RecoveryPoint, Status, day};
 use crate::error::{Cause, ErrorName, cause_of};
 use crate::event::Redrive;
 use crate::order::owed_after;
-use crate::task::{Execution, Outcome};
+use crate::task::{Execution, Machine, Outcome};
 
 /// A "Step Functions Execution Status Change", as far as it is read: it may be late, so the execution
 /// is asked itself (AWS Step Functions Developer Guide, "Automating Step Functions event delivery with
@@ -111,19 +111,19 @@ impl Dead {
                 let cause = self.cause.as_deref().unwrap_or_default();
                 let mut told = cause_of(&json!({"Error": error, "Cause": cause}));
                 if error.parse::<ErrorName>().is_err() {
-                    told.advice = "no state could catch this: read the execution's history, mend what it shows, then redrive".to_owned();
+                    told.advice = "no state could catch this: read the execution's history, mend what it shows, then s3-backup redrive".to_owned();
                 }
                 return told;
             }
             Ended::TimedOut => (
                 "TimedOut",
                 format!("the execution ran into the state machine's time-out {said}"),
-                "redrive: what was copied is gone on with; if it recurs, raise the state machine's TimeoutSeconds",
+                "s3-backup redrive: what was copied is gone on with; if it recurs, raise the state machine's TimeoutSeconds",
             ),
             Ended::Aborted => (
                 "Aborted",
                 format!("the execution was stopped by hand {said}"),
-                "redrive, unless the stop was meant for good",
+                "s3-backup redrive, unless the stop was meant for good",
             ),
         };
         let raised = json!({"Error": error, "Cause": message.trim_end()});
@@ -148,6 +148,27 @@ pub fn unknown(point: &RecoveryPoint) -> Dead {
         error: None,
         cause: Some("or its history has gone: Step Functions does not know it".to_owned()),
         event: event_of(point),
+    }
+}
+
+/// What can be known of the holder of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// Step Functions says how it is.
+    MayBeAsked,
+    /// An EXPRESS execution whose lease lasts: nobody can say that it is dead.
+    MayLive,
+    /// An EXPRESS execution whose lease has expired.
+    Dead,
+}
+
+/// What can be known of the holder of a point that is being copied. EXPRESS executions are not asked
+/// for: Step Functions does not know them, and one that is not known is not dead for that.
+pub fn holder(point: &RecoveryPoint, now: Timestamp) -> Holder {
+    match point.machine {
+        Machine::Standard => Holder::MayBeAsked,
+        Machine::Express if point.until > now => Holder::MayLive,
+        Machine::Express => Holder::Dead,
     }
 }
 
@@ -237,7 +258,7 @@ pub fn fail(point: &mut RecoveryPoint, cause: &Cause, now: Timestamp) {
     point.error = Some(cause.error.clone());
     point.message = Some(cause.message.clone());
     point.day = Some(day(now, &point.pk));
-    point.ended_at = Some(now);
+    (point.ended_at, point.failed_at) = (Some(now), Some(now));
     point.owed_after = point.owed_after.max(Some(owed_after(now)));
 }
 
@@ -256,6 +277,7 @@ pub fn outcome(destination: &str, cause: &Cause) -> Outcome {
             object: None,
             ..cause.clone()
         }),
+        breaker: None,
     }
 }
 
@@ -265,18 +287,30 @@ pub fn outcome(destination: &str, cause: &Cause) -> Outcome {
 /// # Limits
 /// At most 80 characters (AWS Step Functions API Reference, "StartExecution").
 pub fn restart_name(subject: &[&str], attempt: u32) -> String {
+    execution_name("sweep", subject, attempt)
+}
+
+/// Name of an execution that somebody starts for something: a hash of what it is for, and the attempt.
+///
+/// # Limits
+/// At most 80 characters for a `starter` of 20 (AWS Step Functions API Reference, "StartExecution").
+pub fn execution_name(starter: &str, subject: &[&str], attempt: u32) -> String {
+    format!("{starter}-{}-{attempt}", digest(subject))
+}
+
+/// 40 hexadecimal digits that tell a subject from all others.
+pub(crate) fn digest(subject: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in subject {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
     let hash = hash.finalize();
-    let mut name = "sweep-".to_owned();
-    for byte in &hash[..20] {
+    hash[..20].iter().fold(String::new(), |mut digits, byte| {
         // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    format!("{name}-{attempt}")
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 /// The input of an execution that takes an event up again: the event, and `redrive` beside it.

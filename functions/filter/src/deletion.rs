@@ -8,10 +8,10 @@ use backup_domain::SourceObject;
 use backup_domain::catalog::{Status, partition_key};
 use backup_domain::event::DeletedEvent;
 use backup_domain::policy::{NotifyLevel, Rule};
-use backup_domain::task::{Decision, Execution, SettleOnly};
+use backup_domain::task::{Decision, Execution, Machine, SettleOnly};
 
-use crate::filter::{Filter, nothing, wanted};
-use crate::lease::Claimant;
+use crate::filter::{Filter, nothing, reasons, wanted};
+use crate::lease::{Claimant, Idle};
 use crate::target::target;
 
 impl Filter {
@@ -21,7 +21,7 @@ impl Filter {
     pub async fn deleted(
         &self,
         event: &DeletedEvent,
-        execution: &Execution,
+        (execution, machine): (&Execution, Machine),
     ) -> Result<Decision, Failure> {
         let policy = self.policy.load().await?;
         let object = SourceObject::deleted(event);
@@ -50,6 +50,7 @@ impl Filter {
                 object: &object,
                 rule,
                 execution,
+                machine,
                 redrive: event.redrive.as_ref(),
             };
             if event.must_settle(rule.deletes) {
@@ -60,14 +61,16 @@ impl Filter {
                 continue;
             }
             let point = self.new_point(&claimant, &target, Status::Deleted, self.catalog.now());
-            done.push(match self.catalog.create(&point).await? {
+            let reason = match self.catalog.create(&point).await? {
                 Written::Yes => format!("{name}: deletion recorded, the backup is kept as it is"),
                 Written::Refused(_) => format!("{name}: deletion recorded already"),
-            });
+            };
+            let held = false;
+            done.push(Idle { reason, held });
         }
         match first {
-            Some(rule) if targets.is_empty() => {
-                Ok(nothing("recorded", done.join("; "), rule.notify))
+            Some(rule) if targets.is_empty() && !done.iter().any(|idle| idle.held) => {
+                Ok(nothing("recorded", reasons(&done), rule.notify))
             }
             Some(rule) => Ok(self.decision(object, rule, targets, &done)),
             None => {

@@ -8,11 +8,12 @@ use backup_aws::prepare::source_version;
 use backup_aws::s3::{head, versions};
 use backup_aws::{ApiError, Clients, Failure, StepFunctions};
 use backup_domain::event::{Redrive, S3Event, parse_any};
+use backup_domain::lease::LeaseSeconds;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule};
-use backup_domain::task::{Action, Decision, Execution, FilterTask, SettleOnly, Target};
+use backup_domain::task::{Action, Decision, Execution, FilterTask, Machine, SettleOnly, Target};
 use backup_domain::{Policy, SourceEvent, SourceObject};
 
-use crate::lease::Claimant;
+use crate::lease::{Claimant, Idle};
 use crate::target::target;
 
 /// The function's clients and settings.
@@ -21,24 +22,25 @@ pub struct Filter {
     pub catalog: Catalog,
     pub executions: StepFunctions,
     pub clients: Clients,
-    pub lease_seconds: i64,
+    pub lease_seconds: LeaseSeconds,
     pub multipart_mib: u64,
 }
 
 impl Filter {
     /// Decides over one event.
     pub async fn decide(&self, task: FilterTask) -> Result<Decision, Failure> {
+        let by = (&task.execution, task.machine);
         match parse_any(&task.event, self.policy.sources())? {
-            S3Event::Created(event) => self.created(&event, &task.execution).await,
-            S3Event::Deleted(event) => self.deleted(&event, &task.execution).await,
-            S3Event::Tagged(event) => self.tagged(&event, &task.execution).await,
+            S3Event::Created(event) => self.created(&event, by).await,
+            S3Event::Deleted(event) => self.deleted(&event, by).await,
+            S3Event::Tagged(event) => self.tagged(&event, by).await,
         }
     }
 
     async fn created(
         &self,
         event: &SourceEvent,
-        execution: &Execution,
+        (execution, machine): (&Execution, Machine),
     ) -> Result<Decision, Failure> {
         let policy = self.policy.load().await?;
         let mut object = SourceObject::created(event);
@@ -63,6 +65,7 @@ impl Filter {
             object: &object,
             rule,
             execution,
+            machine,
             redrive: event.redrive.as_ref(),
         };
         let (targets, duplicates) = self.lease_all(&claimant, chosen).await?;
@@ -74,7 +77,7 @@ impl Filter {
         &self,
         claimant: &Claimant<'_>,
         chosen: Vec<Target>,
-    ) -> Result<(Vec<Target>, Vec<String>), Failure> {
+    ) -> Result<(Vec<Target>, Vec<Idle>), Failure> {
         let (mut targets, mut duplicates) = (Vec::new(), Vec::new());
         for mut target in chosen {
             if let Some(redrive) = claimant.redrive.filter(|redrive| redrive.settle) {
@@ -98,11 +101,16 @@ impl Filter {
         object: SourceObject,
         rule: &Rule,
         targets: Vec<Target>,
-        duplicates: &[String],
+        idle: &[Idle],
     ) -> Decision {
-        let reason = duplicates.join("; ");
+        let reason = reasons(idle);
+        let held = idle.iter().any(|idle| idle.held);
         if targets.is_empty() {
-            return nothing("duplicate", reason, rule.notify);
+            let outcome = if held { "held" } else { "duplicate" };
+            return Decision {
+                held,
+                ..nothing(outcome, reason, rule.notify)
+            };
         }
         let copies = targets.iter().any(|target| target.settle_only.is_none());
         Decision {
@@ -113,6 +121,7 @@ impl Filter {
             },
             outcome: "backed-up".to_owned(),
             reason,
+            held,
             object: Some(object),
             rule: rule.name.clone(),
             notify: rule.notify,
@@ -218,11 +227,18 @@ pub fn wanted(redrive: Option<&Redrive>, name: &str) -> bool {
     })
 }
 
+/// What is said of destinations that have nothing to do.
+pub fn reasons(idle: &[Idle]) -> String {
+    let reasons: Vec<_> = idle.iter().map(|idle| idle.reason.as_str()).collect();
+    reasons.join("; ")
+}
+
 pub fn nothing(outcome: &str, reason: String, notify: NotifyLevel) -> Decision {
     Decision {
         action: Action::Nothing,
         outcome: outcome.to_owned(),
         reason,
+        held: false,
         object: None,
         rule: String::new(),
         notify,

@@ -8,10 +8,10 @@ use backup_aws::{Failure, executions};
 use backup_domain::SourceObject;
 use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, day, partition_key, sort_key};
 use backup_domain::event::Redrive;
-use backup_domain::lease::{Claim, Held, claim};
+use backup_domain::lease::{Claim, Held, claim, must_come_again};
 use backup_domain::order::must_settle;
 use backup_domain::policy::Rule;
-use backup_domain::task::{Execution, SettleOnly, Target};
+use backup_domain::task::{Execution, Machine, SettleOnly, Target};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
@@ -22,11 +22,17 @@ pub struct Claimant<'a> {
     pub object: &'a SourceObject,
     pub rule: &'a Rule,
     pub execution: &'a Execution,
+    pub machine: Machine,
     pub redrive: Option<&'a Redrive>,
 }
 
-/// Why one destination has nothing to do.
-type Duplicate = String;
+/// A destination that has nothing to do.
+pub struct Idle {
+    /// Why.
+    pub reason: String,
+    /// Whether another execution is at it, and this one's event must come again.
+    pub held: bool,
+}
 
 impl Filter {
     /// Takes the lease, or says why this event is a duplicate. A duplicate of something stored is
@@ -36,7 +42,7 @@ impl Filter {
         &self,
         claimant: &Claimant<'_>,
         mut target: Target,
-    ) -> Result<Result<Target, Duplicate>, Failure> {
+    ) -> Result<Result<Target, Idle>, Failure> {
         let now = self.catalog.now();
         let mut point = self.new_point(claimant, &target, Status::Copying, now);
         let redriven = claimant
@@ -47,6 +53,7 @@ impl Filter {
             let held = Held {
                 status: old.status,
                 owner: old.owner.clone(),
+                machine: old.machine,
                 until: old.until,
                 attempts: old.attempts,
             };
@@ -63,18 +70,21 @@ impl Filter {
                         });
                         return Ok(Ok(target));
                     }
-                    return Ok(Err(format!("{}: {} already", target.name, status.as_str())));
+                    return Ok(Err(Idle {
+                        reason: format!("{}: {} already", target.name, status.as_str()),
+                        held: false,
+                    }));
                 }
                 Claim::AskOwner
-                    if executions::is_running(&self.executions, &held.owner).await? =>
-                {
-                    return Ok(Err(format!(
-                        "{}: {} is at it",
-                        target.name,
-                        Execution::arn_of(&held.owner)
-                    )));
+                    if !executions::is_running(&self.executions, &held.owner).await? => {}
+                Claim::AskOwner | Claim::Held => {
+                    let owner = Execution::arn_of(&held.owner);
+                    return Ok(Err(Idle {
+                        reason: format!("{}: {owner} is at it", target.name),
+                        held: must_come_again(claimant.machine),
+                    }));
                 }
-                Claim::TakeOver | Claim::AskOwner => {}
+                Claim::TakeOver => {}
             }
             // The same execution asking again is not another attempt.
             let again = u32::from(held.owner != point.owner || held.status != Status::Copying);
@@ -126,7 +136,8 @@ impl Filter {
             destination: target.name.clone(),
             rule: claimant.rule.name.clone(),
             owner: claimant.execution.owner(),
-            until: now + SignedDuration::from_secs(self.lease_seconds),
+            machine: claimant.machine,
+            until: now + SignedDuration::from_secs(self.lease_seconds.on(claimant.machine)),
             attempts: 1,
             upload: None,
             backup: None,
@@ -140,6 +151,8 @@ impl Filter {
             error: None,
             message: None,
             ended_at: ended.then_some(now),
+            failed_at: None,
+            exhausted: None,
         }
     }
 }

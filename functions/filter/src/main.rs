@@ -8,6 +8,7 @@ use std::time::Duration;
 use backup_aws::catalog::Catalog;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::{Clients, Error, Settings, serve};
+use backup_domain::lease::LeaseSeconds;
 use filter::filter::Filter;
 
 #[tokio::main]
@@ -24,7 +25,10 @@ async fn main() -> Result<(), Error> {
         ),
         catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
         executions: clients.step_functions(),
-        lease_seconds: Settings.parse("LEASE_SECONDS")?,
+        lease_seconds: LeaseSeconds {
+            standard: Settings.parse("LEASE_SECONDS")?,
+            express: Settings.parse("EXPRESS_LEASE_SECONDS")?,
+        },
         multipart_mib: Settings.parse("MULTIPART_THRESHOLD_MIB")?,
         clients,
     };

@@ -6,11 +6,11 @@ use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
 use backup_domain::event::TaggedEvent;
 use backup_domain::object::NULL_VERSION;
 use backup_domain::policy::{Choice, Facts, NotifyLevel, Rule};
-use backup_domain::task::{Decision, Execution, SettleOnly, Target};
+use backup_domain::task::{Decision, Execution, Machine, SettleOnly, Target};
 use backup_domain::{Policy, SourceObject};
 
-use crate::filter::{Filter, nothing, wanted};
-use crate::lease::Claimant;
+use crate::filter::{Filter, nothing, reasons, wanted};
+use crate::lease::{Claimant, Idle};
 use crate::target::target;
 
 impl Filter {
@@ -19,7 +19,7 @@ impl Filter {
     pub async fn tagged(
         &self,
         event: &TaggedEvent,
-        execution: &Execution,
+        (execution, machine): (&Execution, Machine),
     ) -> Result<Decision, Failure> {
         let policy = self.policy.load().await?;
         let Some((object, known)) = self.as_it_is(event).await? else {
@@ -42,8 +42,8 @@ impl Filter {
         let rule = match choice {
             Choice::Rule(rule) => rule,
             Choice::Skip(reason) if targets.is_empty() => {
-                done.push(reason);
-                return Ok(nothing("skipped", done.join("; "), NotifyLevel::default()));
+                done.push(idle(reason));
+                return Ok(nothing("skipped", reasons(&done), NotifyLevel::default()));
             }
             _ => return Ok(self.followed(object, &policy, &points, targets, &done)),
         };
@@ -58,6 +58,7 @@ impl Filter {
             object: &object,
             rule,
             execution,
+            machine,
             redrive: event.redrive.as_ref(),
         };
         let (leased, duplicates) = self.lease_all(&claimant, fresh).await?;
@@ -72,12 +73,12 @@ impl Filter {
         policy: &Policy,
         points: &[RecoveryPoint],
         targets: Vec<Target>,
-        done: &[String],
+        done: &[Idle],
     ) -> Decision {
         let rule = points.iter().find_map(|point| rule_of(policy, point));
         match rule {
             Some(rule) => self.decision(object, rule, targets, done),
-            None => nothing("skipped", done.join("; "), NotifyLevel::default()),
+            None => nothing("skipped", reasons(done), NotifyLevel::default()),
         }
     }
 
@@ -111,6 +112,11 @@ impl Filter {
     }
 }
 
+fn idle(reason: String) -> Idle {
+    let held = false;
+    Idle { reason, held }
+}
+
 fn rule_of<'p>(policy: &'p Policy, point: &RecoveryPoint) -> Option<&'p Rule> {
     let rule = policy.rules.iter().find(|rule| rule.name == point.rule);
     rule.filter(|_| policy.destinations.contains_key(&point.destination))
@@ -122,7 +128,7 @@ fn followers(
     points: &[RecoveryPoint],
     event: &TaggedEvent,
     object: &SourceObject,
-) -> Result<(Vec<Target>, Vec<String>), Failure> {
+) -> Result<(Vec<Target>, Vec<Idle>), Failure> {
     let (mut targets, mut done) = (Vec::new(), Vec::new());
     for point in points {
         let name = &point.destination;
@@ -142,7 +148,7 @@ fn followers(
                 });
                 targets.push(target);
             }
-            status => done.push(format!("{name}: {}", status.as_str())),
+            status => done.push(idle(format!("{name}: {}", status.as_str()))),
         }
     }
     Ok((targets, done))

@@ -1,5 +1,6 @@
 //! What Notify does with the outcomes of one execution.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::notices::Notices;
 use backup_aws::{ErrorName, Failure};
 use backup_domain::error::one_line;
@@ -13,6 +14,7 @@ use serde_json::Value;
 /// The function's client and settings.
 pub struct Notify {
     pub notices: Notices,
+    pub breakers: Breakers,
     pub region: String,
 }
 
@@ -48,6 +50,14 @@ impl Notify {
                 .as_ref()
                 .map_or("an unreadable event", |object| &object.key);
             self.notices.tell(&message, name, bucket).await?;
+        }
+        for outcome in &task.outcomes {
+            if let Some(change) = &outcome.breaker {
+                let tell = self
+                    .breakers
+                    .tell(&self.notices, &outcome.destination, change);
+                tell.await?;
+            }
         }
         if has_failed(&task.outcomes) {
             return Err(failed(&task.outcomes));

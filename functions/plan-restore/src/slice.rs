@@ -153,13 +153,20 @@ impl<'p> Slice<'p> {
         }
     }
 
-    /// Writes lines and what is left out, under the number of the next slice.
+    /// Writes lines, under the number of the next slice, and what is left out. A Map has no use for
+    /// a slice without lines.
     pub async fn write(self, course: &mut Course) -> Result<(), Failure> {
-        if self.items.is_empty() && self.left.is_empty() {
+        let documents = self.planner.documents();
+        let kind = "application/x-ndjson";
+        if !self.left.is_empty() {
+            let text: String = self.left.iter().map(|it| json_line(it) + "\n").collect();
+            let key = course.work.left(course.plan.keys);
+            documents.put(&key, text, kind).await?;
+        }
+        if self.items.is_empty() {
             return Ok(());
         }
         let slice = course.slices + 1;
-        let documents = self.planner.documents();
         let (mut text, mut lines) = (String::new(), 0);
         for (number, items) in (1..).zip(deal(self.items)) {
             let line = Line {
@@ -176,10 +183,7 @@ impl<'p> Slice<'p> {
             text.push('\n');
             lines += 1;
         }
-        let kind = "application/x-ndjson";
         documents.put(&course.work.lines(slice), text, kind).await?;
-        let left: String = self.left.iter().map(|it| json_line(it) + "\n").collect();
-        documents.put(&course.work.left(slice), left, kind).await?;
         course.slices = slice;
         course.plan.lines += lines;
         Ok(())

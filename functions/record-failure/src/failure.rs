@@ -1,5 +1,6 @@
 //! What RecordFailure does with one failure.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::{Failure, rejected};
 use backup_domain::catalog::{RecoveryPoint, Status, day, partition_key, sort_key};
@@ -9,14 +10,23 @@ use backup_domain::task::{FailureTask, Outcome, Target};
 use backup_domain::{SourceObject, event};
 use jiff::Timestamp;
 
-/// Records the failure, and says what became of the destination.
-pub async fn record(catalog: &Catalog, task: FailureTask) -> Result<Outcome, Failure> {
+/// Records the failure, counts it at the destination's breaker, and says what became of the
+/// destination.
+pub async fn record(
+    catalog: &Catalog,
+    breakers: &Breakers,
+    task: FailureTask,
+) -> Result<Outcome, Failure> {
     let mut cause = cause_of(&task.error_output);
     cause.object = cause.object.or_else(|| event::object_of(&task.event));
     if let (Some(object), Some(target)) = (&task.object, &task.target) {
         cause.destination = Some(target.name.clone());
         let status = end(catalog, &task, (object, target), &cause).await?;
-        Ok(outcome(&target.name, status, Some(target), cause))
+        let owner = task.execution.owner();
+        let change = breakers.failed(&target.name, &owner, &cause.error).await;
+        let mut outcome = outcome(&target.name, status, Some(target), cause);
+        outcome.breaker = change;
+        Ok(outcome)
     } else {
         rejected::record(catalog, &task.event, &task.execution, &cause).await?;
         Ok(outcome("*", "failed", None, cause))
@@ -53,7 +63,7 @@ async fn end(
     point.error = Some(cause.error.clone());
     point.message = Some(cause.message.clone());
     point.day = Some(day(now, &pk));
-    point.ended_at = Some(now);
+    (point.ended_at, point.failed_at) = (Some(now), Some(now));
     left_behind(&mut point, task, now);
     match catalog.end(&point).await? {
         Written::Yes => Ok("failed"),
@@ -103,5 +113,6 @@ fn outcome(name: &str, status: &str, target: Option<&Target>, cause: Cause) -> O
             object: None,
             ..cause
         }),
+        breaker: None,
     }
 }

@@ -1,5 +1,6 @@
 //! What Record does with one verified copy: it stores the point, then settles the order.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::glance::Place;
 use backup_aws::settle::Settle;
@@ -9,13 +10,14 @@ use backup_domain::catalog::{
 };
 use backup_domain::limits::MIB;
 use backup_domain::order::{must_settle, owed_after};
-use backup_domain::task::{CopyOutcome, Outcome, RecordTask, SettleOnly};
+use backup_domain::task::{CopyOutcome, Machine, Outcome, RecordTask, SettleOnly};
 use jiff::Timestamp;
 
 /// The function's clients.
 pub struct Record {
     pub clients: Clients,
     pub catalog: Catalog,
+    pub breakers: Breakers,
     pub multipart_mib: u64,
 }
 
@@ -49,7 +51,14 @@ impl Record {
         if must_settle(point.status, task.copied.cut_off) || status == "duplicate" {
             self.settle(&task, &point, deadline).await?;
         }
-        Ok(outcome_of(&task, status))
+        let mut outcome = outcome_of(&task, status);
+        if task.copied.probe {
+            let stored = point.status == Status::Stored;
+            let owner = task.execution.owner();
+            let probed = self.breakers.probed(&task.target.name, &owner, stored);
+            outcome.breaker = probed.await;
+        }
+        Ok(outcome)
     }
 
     async fn settle(
@@ -127,6 +136,7 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         destination: target.name.clone(),
         rule: target.rule.clone(),
         owner: task.execution.owner(),
+        machine: Machine::default(),
         until: now,
         attempts: target.attempts,
         upload: None,
@@ -154,6 +164,8 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         error: None,
         message: (!copied.reason.is_empty()).then(|| copied.reason.clone()),
         ended_at: Some(now),
+        failed_at: None,
+        exhausted: None,
     }
 }
 
@@ -181,5 +193,6 @@ fn outcome_of(task: &RecordTask, status: &str) -> Outcome {
         version_id: task.copied.version_id.clone(),
         evidence: task.verified.evidence.clone(),
         cause: None,
+        breaker: None,
     }
 }

@@ -3,6 +3,7 @@
 //! Safe to run twice or beside itself: what it starts has a name of its own, which Step Functions
 //! takes once, and what it closes is claimed by a conditional write.
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
 use backup_aws::notices::Notices;
@@ -15,6 +16,7 @@ async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
     let catalog = Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?);
     let sweep = Sweep {
+        breakers: Breakers::from_env(catalog.clone())?,
         executions: clients.step_functions(),
         machine: Settings.text("STATE_MACHINE_ARN")?,
         closing: Closing {

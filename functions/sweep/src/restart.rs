@@ -7,7 +7,7 @@ use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::error::{Cause, ErrorName};
 use backup_domain::event::Redrive;
 use backup_domain::task::Execution;
-use backup_domain::watch::{self, ATTEMPTS_MAX, Dead, Known, Todo, is_owned};
+use backup_domain::watch::{self, ATTEMPTS_MAX, Dead, Holder, Known, Todo, is_owned};
 use serde_json::Value;
 use tracing::info;
 
@@ -65,11 +65,19 @@ impl Sweep {
         let Some(point) = point.filter(|point| point.status == Status::Copying) else {
             return Ok(Done::Nothing);
         };
+        let holder = watch::holder(&point, catalog.now());
+        if holder == Holder::MayLive {
+            return Ok(Done::Nothing);
+        }
         let arn = Execution::arn_of(&point.owner);
         if catalog.claimed(arn, catalog.now()).await? == Some(Claim::Held) {
             return Ok(Done::InFlight);
         }
-        let dead = match executions::describe(&self.executions, arn).await? {
+        let state = match holder {
+            Holder::MayBeAsked => executions::describe(&self.executions, arn).await?,
+            Holder::MayLive | Holder::Dead => State::Unknown,
+        };
+        let dead = match state {
             State::Running => return Ok(Done::Nothing),
             State::Dead(dead) => *dead,
             State::Succeeded | State::Unknown => watch::unknown(&point),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Start;
 use backup_aws::dead::Closing;
 use backup_aws::{Deadline, Failure, StepFunctions, executions};
@@ -38,6 +39,7 @@ pub struct Sweep {
     pub executions: StepFunctions,
     pub machine: String,
     pub closing: Closing,
+    pub breakers: Breakers,
 }
 
 /// What is remembered from one run to the next.
@@ -128,7 +130,7 @@ impl Sweep {
     /// failure is raised at the end.
     pub async fn run(&self, _schedule: Value, deadline: Deadline) -> Result<Swept, Failure> {
         let catalog = &self.closing.catalog;
-        let marks = catalog.marks().await?.unwrap_or_default();
+        let marks = catalog.marks("sweep").await?.unwrap_or_default();
         let mut marks: Marks = serde_json::from_str(&marks).unwrap_or_default();
         let mut swept = Swept::default();
         for (status, ended) in STATUSES {
@@ -137,12 +139,16 @@ impl Sweep {
         }
         self.owed(&mut swept, deadline).await;
         self.walk(&mut marks, &mut swept, deadline).await;
-        match self.closing.notices.tell_digests().await {
+        let notices = &self.closing.notices;
+        match notices.tell_digests().await {
             Ok(told) => swept.digests = told,
             Err(problem) => swept.fail("digests", problem),
         }
+        if let Err(problem) = self.breakers.tell_untold(notices).await {
+            swept.fail("breakers", problem);
+        }
         if let Err(problem) = catalog
-            .set_marks(&serde_json::json!(marks).to_string())
+            .set_marks("sweep", &serde_json::json!(marks).to_string())
             .await
         {
             swept.fail("marks", problem);

@@ -151,14 +151,18 @@ pub fn needs(call: &Call) -> Vec<Permission> {
             let parameter = format!("parameter{}", text("Name"));
             vec![Permission::new("ssm:GetParameter", arn("ssm", &parameter))]
         }
-        ("states", "DescribeExecution" | "ListExecutions" | "StartExecution") => {
+        (
+            "states",
+            "DescribeExecution" | "ListExecutions" | "StartExecution" | "StartSyncExecution",
+        ) => {
             let action = format!("states:{}", call.operation);
             let on = text("executionArn").to_owned() + text("stateMachineArn");
             vec![Permission::new(&action, on)]
         }
-        ("sqs", "SendMessage") => {
+        ("sqs", "SendMessage" | "ReceiveMessage" | "DeleteMessage" | "ChangeMessageVisibility") => {
+            let action = format!("sqs:{}", call.operation);
             let queue = text("QueueUrl").rsplit('/').next().unwrap_or_default();
-            vec![Permission::new("sqs:SendMessage", arn("sqs", queue))]
+            vec![Permission::new(&action, arn("sqs", queue))]
         }
         ("sns", "Publish") => {
             let topic = call

@@ -2,11 +2,14 @@
 
 mod ask;
 mod auditing;
+pub mod burst;
 pub mod gauge;
 pub mod hurry;
 pub mod iam;
 mod policy;
 pub mod proxy;
+pub mod queued;
+mod redriven;
 pub mod restoring;
 mod watched;
 pub mod world;

@@ -138,6 +138,26 @@ impl World {
             .expect("it is written");
     }
 
+    /// The breaker of a destination, as plain JSON; `None` where it never counted a failure.
+    pub fn breaker(&self, destination: &str) -> Option<Value> {
+        let item = self.breaker_item(destination);
+        (!item.is_null()).then(|| plain(&json!({"M": item})))
+    }
+
+    /// Changes the item of a breaker.
+    pub fn change_breaker(&self, destination: &str, change: impl FnOnce(&mut Value)) {
+        let mut item = self.breaker_item(destination);
+        change(&mut item);
+        self.put_point(&item);
+    }
+
+    fn breaker_item(&self, destination: &str) -> Value {
+        let key = json!({"pk": {"S": "breaker"}, "sk": {"S": destination}});
+        let get = json!({"TableName": self.outputs["CatalogTable"], "Key": key});
+        let answer = self.cloud.json(Service::DynamoDb, "GetItem", &get);
+        answer.expect("an answer")["Item"].clone()
+    }
+
     /// The executions of a key that a sweep has started, in any state.
     pub fn restarts(&self, key: &str) -> Vec<String> {
         let swept = |arn: &String| arn.contains(":sweep-");
@@ -162,5 +182,23 @@ impl World {
                 Err(point.to_string())
             }
         })
+    }
+}
+
+/// An attribute value as JSON.
+fn plain(value: &Value) -> Value {
+    let Some((kind, inner)) = value.as_object().and_then(|it| it.iter().next()) else {
+        return Value::Null;
+    };
+    match kind.as_str() {
+        "M" => {
+            let fields = inner.as_object().into_iter().flatten();
+            fields
+                .map(|(name, field)| (name.clone(), plain(field)))
+                .collect()
+        }
+        "L" => inner.as_array().into_iter().flatten().map(plain).collect(),
+        "N" => inner.as_str().and_then(|it| it.parse::<i64>().ok()).into(),
+        _ => inner.clone(),
     }
 }

@@ -9,9 +9,18 @@ use serde_json::{Value, json};
 
 use crate::Proxy;
 
+/// Parameters of all worlds: sizes small enough to try both ways of copying, every message told by
+/// itself, breakers that no test opens by the way.
+const USUAL: [(&str, &str); 4] = [
+    ("MultipartThresholdMiB", "8"),
+    ("PartSizeMinMiB", "5"),
+    ("DigestMinutes", "0"),
+    ("BreakerFailures", "1000"),
+];
+
 /// One stack for the whole run; it ends with the process.
 pub struct World {
-    _stack: Stack,
+    stack: Stack,
     /// The second S3 server, where the buckets are on it.
     pub seaweed: Option<Seaweed>,
     /// The stack's services.
@@ -75,10 +84,7 @@ impl World {
     pub fn in_digests() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
-            let proxy = Proxy::start().expect("a proxy");
-            let gathered = [("DigestMinutes", "60"), ("SweepMinutes", "60")];
-            Self::start_with_parts(proxy, &gathered, None)
-                .expect("the local stack starts and the template deploys")
+            Self::with_parameters(&[("DigestMinutes", "60"), ("SweepMinutes", "60")])
         })
     }
 
@@ -107,7 +113,18 @@ impl World {
         Self::start_with_parts(Proxy::start()?, &[], None)
     }
 
-    pub(crate) fn start_with_parts(
+    /// One of its own, with these parameters.
+    pub fn with_parameters(parameters: &[(&str, &str)]) -> Self {
+        let proxy = Proxy::start().expect("a proxy");
+        Self::start_with_parts(proxy, parameters, None)
+            .expect("the local stack starts and the template deploys")
+    }
+
+    /// One more of this process, with parameters of its own.
+    ///
+    /// # Errors
+    /// When the local stack does not start or the template does not deploy.
+    pub fn start_with_parts(
         proxy: Proxy,
         parameters: &[(&str, &str)],
         seaweed: Option<(Seaweed, Cloud)>,
@@ -120,11 +137,7 @@ impl World {
         let stack = Stack::start(options)?;
         proxy.forward_to(stack.endpoint());
         // The last of a name counts.
-        let mut all = BTreeMap::from([
-            ("MultipartThresholdMiB", "8"),
-            ("PartSizeMinMiB", "5"),
-            ("DigestMinutes", "0"),
-        ]);
+        let mut all = BTreeMap::from(USUAL);
         all.extend(parameters.iter().copied());
         let all: Vec<_> = all.into_iter().collect();
         let outputs = stack.deploy(&all)?;
@@ -146,7 +159,7 @@ impl World {
         ];
         cloud.query(Service::Sns, "Subscribe", &subscription)?;
         let world = Self {
-            _stack: stack,
+            stack,
             seaweed,
             cloud,
             objects,
@@ -161,6 +174,14 @@ impl World {
         };
         world.put_policy(&world.usual_policy());
         Ok(world)
+    }
+
+    /// Deploys once more, with these parameters beside the tests' own; returns the new outputs.
+    pub fn deploy_again(&self, parameters: &[(&str, &str)]) -> Outputs {
+        let mut all = BTreeMap::from(USUAL);
+        all.extend(parameters.iter().copied());
+        let all: Vec<_> = all.into_iter().collect();
+        self.stack.deploy(&all).expect("it is deployed again")
     }
 
     /// Bucket that is backed up.

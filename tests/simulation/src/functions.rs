@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
 use backup_aws::notices::Notices;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::{Clients, Deadline, Raised, invoke};
+use backup_domain::breaker::Limits;
+use backup_domain::lease::LeaseSeconds;
 use function_abort_multipart::abort;
 use function_begin_multipart::begin::Begin;
 use function_complete_multipart::complete;
@@ -41,6 +44,13 @@ pub const UNVERSIONED: &str = "source-unversioned";
 /// Seconds that a lease lasts, as the template has it.
 pub const LEASE_SECONDS: i64 = 90_000;
 
+/// Opens soon, so that it is seen to.
+const BREAKER: Limits = Limits {
+    failures: 2,
+    window: SignedDuration::from_mins(30),
+    cool_down: SignedDuration::from_mins(5),
+};
+
 /// All functions of one run.
 pub struct Functions {
     world: World,
@@ -52,6 +62,7 @@ pub struct Functions {
     record: Record,
     watcher: Watcher,
     sweep: Sweep,
+    breakers: Breakers,
 }
 
 impl Functions {
@@ -64,11 +75,17 @@ impl Functions {
             policy: PolicyStore::new(shared.ssm(), "policy".to_owned(), sources, Duration::ZERO),
             catalog: catalog.clone(),
             executions: shared.step_functions(),
-            lease_seconds: LEASE_SECONDS,
+            lease_seconds: LeaseSeconds {
+                standard: LEASE_SECONDS,
+                express: LEASE_SECONDS,
+            },
             multipart_mib: 5,
             clients: clients(world),
         };
+        // Each function has its own, and believes what it has read for a while.
+        let breakers = || Breakers::new(catalog.clone(), BREAKER);
         let begin = Begin {
+            breakers: breakers(),
             clients: clients(world),
             catalog: catalog.clone(),
             part_mib_min: 5,
@@ -81,9 +98,11 @@ impl Functions {
         };
         let notify = Notify {
             notices: notices.clone(),
+            breakers: breakers(),
             region: "eu-west-1".to_owned(),
         };
         let record = Record {
+            breakers: breakers(),
             clients: clients(world),
             catalog: catalog.clone(),
             multipart_mib: 5,
@@ -104,7 +123,9 @@ impl Functions {
                 executions: shared.step_functions(),
                 machine: MACHINE.to_owned(),
                 closing,
+                breakers: breakers(),
             },
+            breakers: breakers(),
             record,
             world: world.clone(),
             clients: shared,
@@ -126,7 +147,12 @@ impl Functions {
                 answered(invoke(&|task, _| self.filter.decide(task), payload, far)).await
             }
             "${CopyFunctionArn}" => {
-                answered(invoke(&|task, _| copy::copy(clients, task), payload, far)).await
+                answered(invoke(
+                    &|task, _| copy::copy(clients, &self.breakers, task),
+                    payload,
+                    far,
+                ))
+                .await
             }
             "${BeginMultipartFunctionArn}" => {
                 answered(invoke(&|task, _| self.begin.begin(task), payload, far)).await
@@ -159,7 +185,7 @@ impl Functions {
                 answered(invoke(&handler, payload, far)).await
             }
             "${RecordFailureFunctionArn}" => {
-                let handler = |task, _| failure::record(&self.catalog, task);
+                let handler = |task, _| failure::record(&self.catalog, &self.breakers, task);
                 answered(invoke(&handler, payload, far)).await
             }
             "${NotifyFunctionArn}" => {

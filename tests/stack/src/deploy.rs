@@ -164,6 +164,7 @@ impl<'s> Deployment<'s> {
         }
         let described = self.cloud.describe_stack(STACK_NAME)?.unwrap_or_default();
         self.check_parameters(&described.parameters, log)?;
+        self.cloud.mend_mappings()?;
         write_text(&self.done_file(), &self.fingerprint)?;
         Ok(described.outputs)
     }

@@ -62,12 +62,47 @@ pub(crate) fn make(
     })
 }
 
+/// Package and binary of the command line.
+const COMMAND_LINE: (&str, &str) = ("s3-backup-cli", "s3-backup");
+
+/// Builds the command line; returns where it is.
+pub fn command_line(toolchain: &Toolchain, progress: &dyn Progress) -> Result<PathBuf> {
+    let (package, name) = COMMAND_LINE;
+    let mut built = compile(toolchain, &[package.to_owned()], progress)?.into_iter();
+    let found = built.find(|binary| binary.0 == name);
+    found.map_or_else(|| Err(Error::NoBinary { name: name.into() }), |it| Ok(it.1))
+}
+
 struct Binary {
     name: String,
     path: PathBuf,
 }
 
 fn build(toolchain: &Toolchain, names: &[String], progress: &dyn Progress) -> Result<Vec<Binary>> {
+    let executables = compile(toolchain, names, progress)?;
+    names
+        .iter()
+        .map(|name| {
+            let found = executables.iter().find(|binary| binary.0 == *name);
+            found.map_or_else(
+                || Err(Error::NoBinary { name: name.clone() }),
+                |(name, path)| {
+                    Ok(Binary {
+                        name: name.clone(),
+                        path: path.clone(),
+                    })
+                },
+            )
+        })
+        .collect()
+}
+
+/// Compiles packages; names and paths of their binaries.
+fn compile(
+    toolchain: &Toolchain,
+    names: &[String],
+    progress: &dyn Progress,
+) -> Result<Vec<(String, PathBuf)>> {
     let log = toolchain.layout.log("build")?;
     let mut told = false;
     let finished = leash::run(&mut cargo_build(toolchain, names), &log, |line| {
@@ -91,22 +126,7 @@ fn build(toolchain: &Toolchain, names: &[String], progress: &dyn Progress) -> Re
             log,
         });
     }
-    let executables: Vec<_> = finished.out.iter().filter_map(|l| executable(l)).collect();
-    names
-        .iter()
-        .map(|name| {
-            let found = executables.iter().find(|binary| binary.0 == *name);
-            found.map_or_else(
-                || Err(Error::NoBinary { name: name.clone() }),
-                |(name, path)| {
-                    Ok(Binary {
-                        name: name.clone(),
-                        path: path.clone(),
-                    })
-                },
-            )
-        })
-        .collect()
+    Ok(finished.out.iter().filter_map(|l| executable(l)).collect())
 }
 
 fn cargo_build(toolchain: &Toolchain, names: &[String]) -> Command {

@@ -49,6 +49,7 @@ pub use cloud::{Cloud, Object, Service};
 pub use deploy::{Outputs, STACK_NAME};
 pub use env_file::{env_lines, shell_quoted};
 pub use error::{Error, Result};
+pub use functions::command_line;
 pub use kept::Kept;
 pub use layout::Layout;
 pub use progress::{PlainLines, Progress, Silent};

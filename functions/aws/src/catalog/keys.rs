@@ -41,7 +41,7 @@ impl Catalog {
         let mut start = from.map(key_of);
         let mut found: Vec<Vec<RecoveryPoint>> = Vec::new();
         loop {
-            let (points, last) = self.scanned(&begins, start).await?;
+            let (points, last) = self.scanned_points(&begins, start).await?;
             for point in points {
                 match found.last_mut() {
                     Some(points) if points[0].pk == point.pk => points.push(point),
@@ -75,7 +75,7 @@ impl Catalog {
         }
     }
 
-    async fn scanned(
+    async fn scanned_points(
         &self,
         begins: &str,
         start: Option<Item>,

@@ -10,7 +10,7 @@ use backup_domain::error::Cause;
 use backup_domain::multipart::Upload;
 use jiff::Timestamp;
 
-use super::{Catalog, shape};
+use super::{Catalog, Item, shape};
 use crate::{ApiError, Failure};
 
 /// A write to the backup that is noted before it is sent, since a Lambda that dies cannot note it
@@ -50,6 +50,15 @@ impl Catalog {
 
     /// Events that were rejected whole stand under `*` and are no points.
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<RecoveryPoint>, Failure> {
+        let items = self.items_of(pk, prefix).await?.into_iter();
+        let is_point = |item: &Item| {
+            let sk = item.get("sk").and_then(|sk| sk.as_s().ok());
+            !sk.is_some_and(|sk| sk.starts_with('*'))
+        };
+        items.filter(is_point).map(|item| self.read(item)).collect()
+    }
+
+    pub(super) async fn items_of(&self, pk: &str, prefix: &str) -> Result<Vec<Item>, Failure> {
         let mut request = self
             .client
             .query()
@@ -64,19 +73,12 @@ impl Catalog {
                 .expression_attribute_values(":sk", text(prefix))
         };
         let mut items = request.into_paginator().items().send();
-        let mut points = Vec::new();
+        let mut found = Vec::new();
         while let Some(item) = items.next().await {
-            let item =
-                item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
-            let rejected = item
-                .get("sk")
-                .and_then(|sk| sk.as_s().ok())
-                .is_some_and(|sk| sk.starts_with('*'));
-            if !rejected {
-                points.push(self.read(item)?);
-            }
+            found
+                .push(item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?);
         }
-        Ok(points)
+        Ok(found)
     }
 
     /// Notes a write before it is sent.

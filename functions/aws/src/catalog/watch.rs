@@ -168,12 +168,12 @@ impl Catalog {
         Ok(self.raw(pk, sk).await?.is_some())
     }
 
-    /// What the sweep remembers from one run to the next.
+    /// What `who` remembers from one run to the next.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn marks(&self) -> Result<Option<String>, Failure> {
-        let item = self.raw("sweep", "marks").await?;
+    pub async fn marks(&self, who: &str) -> Result<Option<String>, Failure> {
+        let item = self.raw(who, "marks").await?;
         Ok(item.and_then(|mut item| item.remove("marks")?.as_s().ok().cloned()))
     }
 
@@ -181,9 +181,9 @@ impl Catalog {
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn set_marks(&self, marks: &str) -> Result<(), Failure> {
+    pub async fn set_marks(&self, who: &str, marks: &str) -> Result<(), Failure> {
         self.record_rejected(&[
-            ("pk", "sweep".to_owned()),
+            ("pk", who.to_owned()),
             ("sk", "marks".to_owned()),
             ("marks", marks.to_owned()),
         ])
@@ -217,6 +217,19 @@ impl Catalog {
     }
 
     async fn page(&self, request: ScanFluentBuilder, from: Option<Start>) -> Result<Page, Failure> {
+        let (items, next) = self.scanned(request, from).await?;
+        Ok(Page {
+            keys: items.iter().filter_map(keys_of).collect(),
+            next,
+        })
+    }
+
+    /// Items of a page, and where the next one begins.
+    pub(super) async fn scanned(
+        &self,
+        request: ScanFluentBuilder,
+        from: Option<Start>,
+    ) -> Result<(Vec<Item>, Option<Start>), Failure> {
         let start = from.unwrap_or_default().into_iter();
         let start: Item = start
             .map(|(name, it)| (name, AttributeValue::S(it)))
@@ -233,13 +246,10 @@ impl Catalog {
             };
             key.iter().filter_map(text).collect()
         });
-        Ok(Page {
-            keys: answer.items().iter().filter_map(keys_of).collect(),
-            next,
-        })
+        Ok((answer.items.unwrap_or_default(), next))
     }
 
-    async fn raw(&self, pk: &str, sk: &str) -> Result<Option<Item>, Failure> {
+    pub(super) async fn raw(&self, pk: &str, sk: &str) -> Result<Option<Item>, Failure> {
         let answer = self
             .client
             .get_item()
@@ -269,7 +279,7 @@ fn claim_of(item: &Item, now: Timestamp) -> Claim {
     }
 }
 
-fn keys_of(item: &Item) -> Option<(String, String)> {
+pub(super) fn keys_of(item: &Item) -> Option<(String, String)> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
     Some((text("pk")?, text("sk")?))
 }

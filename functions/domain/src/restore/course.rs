@@ -115,9 +115,9 @@ impl Work {
         format!("{}plan/slice-{slice:05}.jsonl", self.folder)
     }
 
-    /// What a slice leaves out, and why.
-    pub fn left(&self, slice: u32) -> String {
-        format!("{}plan/left-{slice:05}.jsonl", self.folder)
+    /// What a run of planning leaves out, and why; `keys` are looked at by its end.
+    pub fn left(&self, keys: u64) -> String {
+        format!("{}plan/left-{keys:012}.jsonl", self.folder)
     }
 
     /// The whole plan: a [`Course`].

@@ -14,8 +14,8 @@ const COPY_MICRO_USD: MicroUsd = 5;
 /// Ten HEADs cost four millionths.
 const TEN_HEADS_MICRO_USD: MicroUsd = 4;
 const TRANSITION_MICRO_USD: MicroUsd = 25;
-/// A run of RestoreBatch: 512 MB for a minute, and the request.
-const BATCH_MICRO_USD: MicroUsd = 400;
+/// A run of RestoreBatch: 512 MB for ten seconds, taken high, and the request.
+const BATCH_MICRO_USD: MicroUsd = 70;
 const BETWEEN_REGIONS_MICRO_USD_A_GIB: MicroUsd = 20_000;
 /// HEADs of an object that is restored: the target before, the copy, the target after.
 const HEADS: u64 = 3;
@@ -148,8 +148,19 @@ mod tests {
         let found = estimate(&plan(1_000_000, 0), &HERE);
         assert_eq!(found.requests, 4_000_000);
         assert_eq!(found.transitions, 20_010);
-        // $5 of copies, $1.20 of HEADs, $0.50 of transitions, $4 of runs.
-        assert_eq!(usd(found.micro_usd), "$10.70");
+        // $5 of copies, $1.20 of HEADs, $0.50 of transitions, $0.70 of runs.
+        assert_eq!(usd(found.micro_usd), "$7.40");
+    }
+
+    #[test]
+    fn a_hundred_million_objects_take_a_working_day() {
+        let found = estimate(&plan(100_000_000, 0), &HERE);
+        assert_eq!(found.requests, 400_000_000);
+        assert_eq!(found.transitions, 2_000_010);
+        assert_eq!(
+            (usd(found.micro_usd).as_str(), found.seconds),
+            ("$740.00", 31_250)
+        );
     }
 
     #[test]

@@ -275,6 +275,7 @@ pub fn message(course: &Course, execution: &str) -> Message {
         text,
         json: serde_json::json!({"restore": course, "execution": execution}).to_string(),
         outcome,
+        // Each restore is told by itself.
         kind: "restore".to_owned(),
     }
 }

@@ -200,3 +200,17 @@ proptest! {
         let _ = (death.known(), death.cause(), todo(&death, &[], false));
     }
 }
+
+#[test]
+fn a_holder_on_express_is_dead_only_when_its_lease_has_expired() {
+    let mut point = point("primary", Status::Copying, ARN);
+    let until = point.until;
+    let later = until + jiff::SignedDuration::from_secs(1);
+    for now in [at(0), until, later] {
+        assert_eq!(holder(&point, now), Holder::MayBeAsked);
+    }
+    point.machine = Machine::Express;
+    assert_eq!(holder(&point, at(0)), Holder::MayLive);
+    assert_eq!(holder(&point, until), Holder::Dead);
+    assert_eq!(holder(&point, later), Holder::Dead);
+}

@@ -164,6 +164,7 @@ fn glance(world: &World, event: Event, source: Option<Id>, latest: Latest) -> bo
 /// What Filter makes of a point that is there. `redriven`: the input names its owner.
 pub fn lease(status: Recorded, mine: bool, redriven: bool) -> Claim {
     let held = Held {
+        machine: backup_domain::task::Machine::Standard,
         status: status.status(),
         owner: if mine { "me" } else { "other" }.to_owned(),
         until: at(100),

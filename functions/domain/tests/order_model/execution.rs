@@ -175,8 +175,8 @@ pub fn filter(setup: &Setup, world: &mut World, at: usize, id: Id) {
                 must_settle(status, false) && setup.mutant != Some(Mutant::DuplicatesDoNotSettle);
             after(setup, world, at, settles);
         }
-        Claim::AskOwner if alive => end(setup, world, at),
-        Claim::AskOwner | Claim::TakeOver => take(world, true),
+        Claim::AskOwner | Claim::Held if alive => end(setup, world, at),
+        Claim::AskOwner | Claim::Held | Claim::TakeOver => take(world, true),
     }
 }
 

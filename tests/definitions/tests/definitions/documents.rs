@@ -27,6 +27,25 @@ fn every_error_has_a_section_in_the_documentation() {
     }
 }
 
+/// Whoever is woken finds what to do.
+#[test]
+fn every_alarm_and_every_error_has_a_row_in_the_operations_page() {
+    let operations = read("docs/operations.md");
+    let template = read("template.yaml");
+    let lines: Vec<_> = template.lines().collect();
+    let alarms = lines.windows(2).filter_map(|pair| {
+        let is_alarm = pair[1].trim() == "Type: AWS::CloudWatch::Alarm";
+        is_alarm.then(|| pair[0].trim().trim_end_matches(':'))
+    });
+    let alarms: Vec<_> = alarms.collect();
+    assert!(alarms.len() >= 6, "{alarms:?}");
+    let errors = ErrorName::ALL.iter().map(|name| name.as_str());
+    for name in alarms.into_iter().chain(errors) {
+        let row = format!("\n| {name} |");
+        assert!(operations.contains(&row), "docs/operations.md: {name}");
+    }
+}
+
 /// The default policy of the template is one that the functions take.
 #[test]
 fn the_default_policy_is_valid() {

@@ -42,6 +42,8 @@ pub fn machines() -> Vec<(String, String)> {
         for part in parts {
             let (substitution, rest) = part.split_once('}').unwrap();
             let value = match substitution {
+                "TimeoutSeconds" => "86400",
+                "MachineType" => "STANDARD",
                 url if url.ends_with("Url") => {
                     "https://sqs.eu-west-1.amazonaws.com/111122223333/queue"
                 }

@@ -9,12 +9,25 @@ use crate::{read, root};
 /// Definitions in `statemachine/`.
 pub const MACHINES: [&str; 3] = ["backup", "restore", "audit"];
 
-pub fn machine(name: &str) -> Value {
-    serde_json::from_str(&definition(name)).unwrap()
-}
-
+/// As it is deployed, but for the ARNs.
 pub fn definition(name: &str) -> String {
     read(&format!("statemachine/{name}.asl.json"))
+        .replace("${TimeoutSeconds}", &substituted("TimeoutSeconds")[0])
+        .replace("${MachineType}", "STANDARD")
+}
+
+/// What the template substitutes for a name: in the Standard machine, then in the EXPRESS one.
+fn substituted(name: &str) -> Vec<String> {
+    let template = read("template.yaml");
+    let lines = template.lines();
+    let values = lines.filter_map(|line| line.trim().strip_prefix(&format!("{name}: ")));
+    values
+        .map(|value| value.trim_matches('"').to_owned())
+        .collect()
+}
+
+pub fn machine(name: &str) -> Value {
+    serde_json::from_str(&definition(name)).unwrap()
 }
 
 /// All of them, one behind the other.
@@ -155,20 +168,21 @@ fn a_task_waits_longer_than_its_function_can_run_and_the_machine_longer_still() 
         );
         assert!(limit < longest);
     }
-    let lease: u64 = read("template.yaml")
-        .split("LEASE_SECONDS: \"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
     let longest = timeouts.values().max().unwrap();
-    assert!(
-        lease >= machine_limit("backup") + longest,
-        "an expired lease must have a dead holder"
-    );
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    let ends = substituted("TimeoutSeconds");
+    let leases = ["LEASE_SECONDS", "EXPRESS_LEASE_SECONDS"].map(|name| {
+        let template = read("template.yaml");
+        let value = template.split(&format!(" {name}: \"")).nth(1).unwrap();
+        number(value.split('"').next().unwrap())
+    });
+    assert_eq!(ends.len(), leases.len());
+    for (end, lease) in ends.iter().zip(leases) {
+        assert!(
+            lease >= number(end) + longest,
+            "an expired lease must have a dead holder"
+        );
+    }
 }
 
 /// `record-failure` of `RecordFailure`.
@@ -186,17 +200,34 @@ pub fn folder(name: &str) -> String {
 
 /// Functions that are no state of the machine: name, and what calls them instead.
 pub const OUTSIDE: &[(&str, &str)] = &[
+    ("Intake", "Lambda itself, with messages of its queue"),
     (
         "Watcher",
         "its rule, with the executions whose end no state can see",
     ),
     ("Sweep", "its rule, by the clock"),
     ("ReportLag", "its rule, by the clock"),
+    ("Redrive", "its rule, by the clock, and an operator"),
 ];
 
-/// Each has its rule, which may call it, and an alarm: no execution turns red where it fails.
+/// What the template says of whoever calls a function: a rule that may, or a queue.
+fn caller(name: &str) -> Vec<String> {
+    if name == "Intake" {
+        return vec![
+            format!("  {name}Source:\n    Type: AWS::Lambda::EventSourceMapping\n"),
+            format!("      FunctionName: !GetAtt {name}Function.Arn\n"),
+            format!("      EventSourceArn: !GetAtt {name}Queue.Arn\n"),
+        ];
+    }
+    vec![
+        format!("          Arn: !GetAtt {name}Function.Arn\n"),
+        format!("      SourceArn: !GetAtt {name}Rule.Arn\n"),
+    ]
+}
+
+/// Each has its caller, which may call it, and an alarm: no execution turns red where it fails.
 #[test]
-fn every_function_outside_the_machine_has_a_rule_and_an_alarm() {
+fn every_function_outside_the_machine_has_a_caller_and_an_alarm() {
     let (template, definition) = (read("template.yaml"), definitions());
     let folders = template
         .lines()
@@ -214,10 +245,11 @@ fn every_function_outside_the_machine_has_a_rule_and_an_alarm() {
             format!("  # ---- Function {name}: "),
             format!("Binary: {folder} "),
             format!("  {name}Logs:\n"),
-            format!("          Arn: !GetAtt {name}Function.Arn\n"),
-            format!("      SourceArn: !GetAtt {name}Rule.Arn\n"),
             format!("  {name}ErrorsAlarm:\n"),
-        ] {
+        ]
+        .into_iter()
+        .chain(caller(name))
+        {
             assert!(template.contains(&part), "{part:?} is not in the template");
         }
         assert!(

@@ -8,6 +8,7 @@
 mod documents;
 mod errors;
 mod events;
+mod intake;
 mod linters;
 mod machine;
 mod parameters;

@@ -208,6 +208,7 @@ fn the_largest_object_takes_a_few_kilobytes_of_state() {
         source: None,
         modified: None,
         cut_off: false,
+        probe: true,
         remark: String::new(),
         segments: plan.segments(),
     };

@@ -52,6 +52,7 @@ fn every_promise_names_tests_that_exist() {
     for document in [
         "docs/guarantees.md",
         "docs/large-objects.md",
+        "docs/operations.md",
         "docs/watching.md",
         "docs/state-machine.md",
         "README.md",

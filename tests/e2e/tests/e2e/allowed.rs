@@ -6,8 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use backup_e2e::World;
 use backup_e2e::iam::{Permission, needs};
 
+const POLLED: &str = "Lambda's poller does it under the function's role (AWS Lambda Developer Guide, \"Creating and configuring an Amazon SQS event source mapping\")";
+
 /// Granted though no call asks for it: function (`*` for each), action, and why.
 const UNASKED: &[(&str, &str, &str)] = &[
+    ("Intake", "sqs:ReceiveMessage", POLLED),
+    ("Intake", "sqs:DeleteMessage", POLLED),
+    ("Intake", "sqs:GetQueueAttributes", POLLED),
     (
         "*",
         "s3:ListBucket",
@@ -23,7 +28,12 @@ const UNASKED: &[(&str, &str, &str)] = &[
         "s3:GetObject",
         "a null version is read by its key, and the source at hand keeps versions",
     ),
+    ("Copy", "dynamodb:PutItem", PROBE),
+    ("BeginMultipart", "dynamodb:PutItem", PROBE),
 ];
+
+const PROBE: &str =
+    "no breaker opens here; see copy_and_begin_may_claim_the_probe_and_nothing_more";
 
 /// What no function may ever do to either bucket.
 const NEVER: &[&str] = &[
@@ -53,7 +63,8 @@ fn each_function_may_do_what_it_does_and_nothing_more() {
     crate::every_call::make(world);
     // Those outside the machine have their own world, where they disturb nobody; Notify counts
     // messages in another.
-    let outside = ["Watcher", "Sweep", "ReportLag", "Notify"].map(|name| world.function(name));
+    let outside =
+        ["Watcher", "Sweep", "Redrive", "ReportLag", "Notify"].map(|name| world.function(name));
     let mut asked = asked(world);
     asked.retain(|function, _| !outside.contains(function));
     let mut functions = world.functions();
@@ -145,7 +156,15 @@ pub fn check(world: &World, step: &str, grants: &[Permission], asked: &BTreeSet<
 /// The same action on resources of the same kind that are not the stack's.
 fn elsewhere(world: &World, asked: &Permission) -> Vec<Permission> {
     let mut found = Vec::new();
-    for (own, other) in [
+    let queued = [
+        ("ExpressStateMachineArn", "another-machine"),
+        ("IntakeQueueUrl", "another-queue"),
+    ];
+    let queued = queued.into_iter().filter_map(|(output, other)| {
+        let own = world.outputs.get(output)?;
+        Some((own.rsplit([':', '/']).next()?, other))
+    });
+    let always = [
         (world.source(), "another-bucket"),
         (world.backup(), "another-bucket"),
         (world.outputs["CatalogTable"].as_str(), "another-table"),
@@ -166,7 +185,8 @@ fn elsewhere(world: &World, asked: &Permission) -> Vec<Permission> {
             world.outputs["StateMachineArn"].rsplit(':').next().unwrap(),
             "another-machine",
         ),
-    ] {
+    ];
+    for (own, other) in always.into_iter().chain(queued) {
         let changed = asked.resource.replacen(own, other, 1);
         if changed != asked.resource {
             found.push(Permission::new(&asked.action, changed));

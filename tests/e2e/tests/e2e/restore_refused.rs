@@ -1,9 +1,9 @@
 //! Restores that cannot be meant are refused by name, before anything is written; and what the
 //! functions of the restore machine may do.
 
-use backup_e2e::World;
 use backup_e2e::iam::Permission;
 use backup_e2e::restoring::{NO_BUCKET, SCRATCH, UNVERSIONED};
+use backup_e2e::{Fault, World};
 use serde_json::{Value, json};
 
 use crate::allowed::{asked, check, step};
@@ -72,9 +72,7 @@ fn a_target_that_refuses_is_named() {
     world.change(&[("denied/one".to_owned(), Some(b"one".to_vec()))]);
     let at = world.moment();
     let to = "denied-target";
-    world
-        .proxy
-        .fail("ListObjectsV2", to, backup_e2e::Fault::Status(403), 1);
+    world.proxy.fail("ListObjectsV2", to, Fault::Status(403), 1);
     let input = json!({"prefix": "denied/", "at": at, "to": {"bucket": SCRATCH, "prefix": to}});
     let ended = world.restore(&input);
     assert_eq!(ended.error, "AccessDenied", "{ended:?}");
@@ -83,9 +81,7 @@ fn a_target_that_refuses_is_named() {
         "{ended:?}"
     );
 
-    world
-        .proxy
-        .fail("CopyObject", to, backup_e2e::Fault::Status(403), 1);
+    world.proxy.fail("CopyObject", to, Fault::Status(403), 1);
     let ended = world.restore(&input);
     assert_eq!(ended.error, "RestoreIncomplete", "{ended:?}");
     let report = ended.cause["message"].as_str().unwrap();
@@ -148,6 +144,10 @@ fn make_every_call(world: &World) {
     let single = json!({"key": "calls/small", "at": at, "to": {"bucket": world.source()}, "mode": "in-place"});
     world.change(&[("cold/called".to_owned(), None)]);
     ask_for_the_latest(world, "cold-copies/cold/called");
+    let digest = Fault::Error(400, "BadDigest");
+    world
+        .proxy
+        .fail("CompleteMultipartUpload", "calls/large", digest, 1);
     for input in [
         single,
         input("calls/", json!({})),

@@ -4,8 +4,8 @@ use backup_simulation::faults::{ALL, Fault};
 use backup_simulation::run::{Plan, run};
 use backup_simulation::world::Mutant;
 
-/// Seeds that each mutant gets; it must be seen in at least one.
-const SEEDS: u64 = 40;
+/// Seeds that each mutant gets; it must be seen in at least one, and the first ends the search.
+const SEEDS: u64 = 400;
 
 fn is_seen(mutant: Mutant, sign: &str, intensity: f64) {
     is_seen_without(mutant, sign, intensity, &[]);

@@ -1,7 +1,7 @@
 //! Services that speak JSON: Step Functions, DynamoDB, SQS, SSM.
 
-use serde_json::Value;
-use ureq::http::Request;
+use serde_json::{Value, json};
+use ureq::http::{Method, Request};
 
 use super::{Cloud, Service, unsendable};
 use crate::error::{Error, Result};
@@ -35,10 +35,35 @@ impl Cloud {
 impl Cloud {
     /// The Lambda functions, each as GetFunctionConfiguration shows it.
     pub(crate) fn functions(&self) -> Result<Vec<Value>> {
-        let action = "ListFunctions";
-        let request = Request::get(format!("{}/2015-03-31/functions/", self.endpoint))
+        let body = self.lambda("ListFunctions", Method::GET, "functions/", Vec::new())?;
+        Ok(body["Functions"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Makes numbers of the limits of event source mappings: what a parameter of the template gives
+    /// stays text on the local stack, and its poller fails at the comparison.
+    pub(crate) fn mend_mappings(&self) -> Result<()> {
+        let action = "ListEventSourceMappings";
+        let path = "event-source-mappings/";
+        let body = self.lambda(action, Method::GET, path, Vec::new())?;
+        for mapping in body["EventSourceMappings"].as_array().into_iter().flatten() {
+            let limit = mapping["ScalingConfig"]["MaximumConcurrency"].as_str();
+            let limit = limit.and_then(|text| text.parse::<u32>().ok());
+            if let (Some(limit), Some(id)) = (limit, mapping["UUID"].as_str()) {
+                let change = json!({"ScalingConfig": {"MaximumConcurrency": limit}});
+                let path = format!("{path}{id}");
+                let change = change.to_string().into_bytes();
+                self.lambda("UpdateEventSourceMapping", Method::PUT, &path, change)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lambda(&self, action: &str, method: Method, path: &str, body: Vec<u8>) -> Result<Value> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/2015-03-31/{path}", self.endpoint))
             .header("authorization", self.authorization(Service::Lambda))
-            .body(Vec::new())
+            .body(body)
             .map_err(unsendable(action))?;
         let answer = self.send(action, request)?;
         let body: Value = serde_json::from_slice(answer.body()).map_err(|cause| Error::Answer {
@@ -46,7 +71,7 @@ impl Cloud {
             what: cause.to_string(),
         })?;
         if answer.status().is_success() {
-            return Ok(body["Functions"].as_array().cloned().unwrap_or_default());
+            return Ok(body);
         }
         Err(refusal(Service::Lambda, action, &body))
     }

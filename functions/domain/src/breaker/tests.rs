@@ -1,0 +1,219 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    failures: 3,
+    window: SignedDuration::from_secs(60),
+    cool_down: SignedDuration::from_secs(10),
+};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+}
+
+fn failed(breaker: &Breaker, times: usize, seconds: i64) -> Breaker {
+    (0..times).fold(breaker.clone(), |breaker, _| {
+        breaker.failed("e", at(seconds), &LIMITS).expect("counted")
+    })
+}
+
+fn probe(breaker: &Breaker, owner: &str, seconds: i64) -> Breaker {
+    match breaker.admit(owner, at(seconds), &LIMITS) {
+        Admission::Probe(next) => next,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_opens_at_the_limit_within_the_window_and_not_before() {
+    let breaker = failed(&Breaker::closed(at(0)), 2, 0);
+    assert_eq!(breaker.admit("e", at(0), &LIMITS), Admission::Go);
+    // The window has passed: they are counted anew.
+    let late = failed(&breaker, 1, 61);
+    assert_eq!((late.failures, late.open.is_some()), (1, false));
+    let open = failed(&breaker, 1, 60);
+    assert!(open.untold && open.last_change().expect("one").opened);
+    let refused = Admission::Refused {
+        since: at(60),
+        retry_at: at(70),
+    };
+    assert_eq!(open.admit("e", at(69), &LIMITS), refused);
+    // Executions that were on their way when it opened change nothing.
+    assert_eq!(open.failed("e", at(61), &LIMITS), None);
+}
+
+#[test]
+fn one_probe_at_a_time_and_a_dead_one_makes_way() {
+    let open = failed(&Breaker::closed(at(0)), 3, 0);
+    let half = probe(&open, "first", 10);
+    assert_eq!(half.admit("first", at(11), &LIMITS), Admission::Probing);
+    assert!(matches!(
+        half.admit("second", at(39), &LIMITS),
+        Admission::Refused { .. }
+    ));
+    let other = probe(&half, "second", 40);
+    assert!(matches!(
+        other.admit("first", at(41), &LIMITS),
+        Admission::Refused { .. }
+    ));
+}
+
+#[test]
+fn a_failed_probe_waits_longer_and_longer() {
+    let mut breaker = failed(&Breaker::closed(at(0)), 3, 0);
+    let mut now = 10;
+    for waits in [20, 40, 80, 80] {
+        breaker = probe(&breaker, "p", now);
+        breaker = breaker.failed("p", at(now), &LIMITS).expect("noted");
+        let open = breaker.open.as_ref().expect("open");
+        assert_eq!((open.retry_at, &open.probe), (at(now + waits), &None));
+        now += waits;
+    }
+    assert_eq!(breaker.history.len(), 1, "still the same opening");
+}
+
+#[test]
+fn a_probe_that_is_stored_closes_it_and_both_changes_are_remembered() {
+    let open = failed(&Breaker::closed(at(0)), 3, 0);
+    let told = open.told().expect("to be told");
+    assert_eq!(told.told(), None);
+    let closed = probe(&told, "p", 10).succeeded(at(12)).expect("closed");
+    assert!(closed.untold && closed.open.is_none() && closed.failures == 0);
+    let change = closed.last_change().expect("one");
+    assert_eq!((change.opened, change.since), (false, Some(at(0))));
+    assert_eq!(
+        closed.succeeded(at(13)),
+        None,
+        "nothing to write when all is well"
+    );
+}
+
+#[test]
+fn a_probe_that_says_nothing_makes_way_at_once() {
+    let half = probe(&failed(&Breaker::closed(at(0)), 3, 0), "p", 10);
+    assert_eq!(half.released("another"), None);
+    let released = half.released("p").expect("released");
+    assert!(matches!(
+        released.admit("q", at(10), &LIMITS),
+        Admission::Probe(_)
+    ));
+}
+
+#[test]
+fn only_what_could_not_be_reached_counts() {
+    assert!(counts("DestinationUnavailable") && counts("States.Timeout"));
+    for error in [
+        "AccessDenied",
+        "BreakerOpen",
+        "SourceUnreadable",
+        "Throttled",
+    ] {
+        assert!(!counts(error), "{error}");
+    }
+}
+
+#[test]
+fn both_changes_read_well() {
+    let opened = Change {
+        at: at(0),
+        opened: true,
+        failures: 10,
+        since: None,
+    };
+    let closed = Change {
+        at: at(1400),
+        opened: false,
+        failures: 2,
+        since: Some(at(0)),
+    };
+    let told = [opened, closed].map(|change| news("primary", &change));
+    insta::assert_snapshot!(
+        told.map(|it| format!("{}\n\n{}", it.subject, it.text))
+            .join("---\n")
+    );
+}
+
+/// What an execution of the race does next; it writes only on what it has read.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Admit,
+    Write,
+    Fail,
+    Succeed,
+    Release,
+    /// It dies, and its probe with it.
+    Die,
+    /// A second passes, or half a minute.
+    Wait(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+    let step = prop_oneof![
+        4 => Just(Step::Admit),
+        4 => Just(Step::Write),
+        3 => Just(Step::Fail),
+        1 => Just(Step::Succeed),
+        1 => Just(Step::Release),
+        1 => Just(Step::Die),
+        2 => any::<bool>().prop_map(Step::Wait),
+    ];
+    prop::collection::vec((0..4_usize, step), 1..120)
+}
+
+proptest! {
+    /// Four executions race: each reads, decides, and writes on condition that nobody else has.
+    #[test]
+    fn there_is_one_probe_at_a_time_and_never_none_for_ever(steps in steps()) {
+        let mut now = 0;
+        let mut stored = Breaker::closed(at(0));
+        let mut pending: [Option<(u64, Breaker)>; 4] = Default::default();
+        // Until when each believes itself to be the probe.
+        let mut probing: [Option<Timestamp>; 4] = [None; 4];
+        for (who, step) in steps {
+            let owner = format!("e{who}");
+            let mut decide = |next: Option<Breaker>| {
+                pending[who] = next.map(|next| (stored.revision, next));
+            };
+            match step {
+                Step::Admit => match stored.admit(&owner, at(now), &LIMITS) {
+                    Admission::Probe(next) => decide(Some(next)),
+                    _ => decide(None),
+                },
+                Step::Fail => decide(stored.failed(&owner, at(now), &LIMITS)),
+                Step::Succeed => decide(stored.succeeded(at(now)).filter(|_| probing[who].is_some())),
+                Step::Release => decide(stored.released(&owner)),
+                Step::Write => {
+                    let Some((seen, next)) = pending[who].take() else { continue };
+                    if seen == stored.revision {
+                        prop_assert_eq!(next.revision, seen + 1);
+                        // Told at a change of state, and only then.
+                        let changed = next.open.is_some() != stored.open.is_some();
+                        prop_assert_eq!(changed, next.history.len() > stored.history.len());
+                        stored = next;
+                        let probe = stored.open.as_ref().and_then(|open| open.probe.as_ref());
+                        probing[who] = probe.filter(|probe| probe.owner == owner).map(|probe| probe.until);
+                    }
+                }
+                Step::Die => (pending[who], probing[who]) = (None, None),
+                Step::Wait(long) => now += if long { 30 } else { 1 },
+            }
+            // A probe that failed, was released or closed the breaker is none any more.
+            let held = stored.open.as_ref().and_then(|open| open.probe.clone());
+            for (other, until) in probing.iter_mut().enumerate() {
+                until.take_if(|_| held.as_ref().is_none_or(|held| held.owner != format!("e{other}")));
+            }
+            let alive = probing.iter().flatten().filter(|until| **until > at(now));
+            prop_assert!(alive.count() <= 1);
+        }
+        // Whatever died: after the longest waits somebody may try, and a success closes it.
+        let later = at(now + 1000);
+        match stored.admit("last", later, &LIMITS) {
+            Admission::Go => prop_assert!(stored.open.is_none()),
+            Admission::Probe(next) => {
+                prop_assert!(next.succeeded(later).expect("closes").open.is_none());
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Redrives that run beside each other, or die in the middle, and what they may do.
+
+use backup_e2e::world::wait;
+use backup_e2e::{Fault, World};
+use serde_json::json;
+
+use crate::allowed::{asked, check, step};
+use crate::redrive::park;
+
+#[test]
+fn several_redrives_at_once_start_nothing_twice() {
+    let (world, _alone) = World::redriven();
+    let keys: Vec<_> = (0..12)
+        .map(|number| format!("plain/at-once-{number}.txt"))
+        .collect();
+    for (number, key) in keys.iter().enumerate() {
+        let first = world.upload(key, b"at once", &[]);
+        world.make_failed(key, 1);
+        if number % 2 == 0 {
+            park(world, &world.input_of(&first.arn), "primary", "0");
+        }
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(world.redrive_all()["left"], 0));
+        }
+    });
+    for key in &keys {
+        let point = world.has_become(key, "stored");
+        assert_eq!(point["attempts"]["N"], "2", "{point}");
+        assert_eq!(world.redrives(key).len(), 1, "{key}");
+        assert_eq!(world.versions(world.backup(), key).len(), 1, "{key}");
+        assert_eq!(world.parked(key).len(), 0, "{key}");
+    }
+}
+
+/// As [`crate::allowed`], for the function outside the machine.
+#[test]
+fn the_redrive_may_do_what_it_does_and_nothing_more() {
+    let (world, _alone) = World::redriven();
+    world.deliver_status(false);
+    let key = "plain/allowed-redrive.txt";
+    let first = world.upload(key, b"allowed", &[]);
+    let input = world.input_of(&first.arn);
+    let (dead, _) = world.stopped_in_the_middle("plain/allowed-dead.txt");
+    world.send(&json!({"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": {"executionArn": dead}}).to_string(), &[]);
+    for attempts in [1, 6] {
+        world.make_failed(key, attempts);
+        park(world, &input, "primary", "0");
+        world.redrive_all();
+        world.is_quiet();
+    }
+    world.send("rubbish", &[]);
+    world.redrive_all();
+    let function = world.function("Redrive");
+    let asked = asked(world);
+    check(
+        world,
+        step(&function),
+        &world.grants(&function),
+        &asked[&function],
+    );
+}
+
+/// Whichever call is lost, what is done in the end is done once.
+#[test]
+fn a_redrive_that_is_cut_off_at_any_call_loses_and_doubles_nothing() {
+    let (world, _alone) = World::redriven();
+    world.deliver_status(false);
+    let calls = [
+        "ReceiveMessage",
+        "Query",
+        "StartExecution",
+        "DeleteMessage",
+        "Scan",
+        "GetItem",
+        "UpdateItem",
+        "Publish",
+    ];
+    for (fault, times) in [
+        (Fault::Status(500), 3),
+        (Fault::LoseAnswer, 1),
+        (Fault::LoseAnswer, 3),
+    ] {
+        for operation in calls {
+            let name = format!("{operation}-{fault:?}-{times}").replace(['(', ')'], "-");
+            let [parked, pointed, in_vain] =
+                ["parked", "pointed", "in-vain"].map(|kind| format!("plain/{kind}-{name}"));
+            for (key, attempts) in [(&parked, 1), (&pointed, 1), (&in_vain, 6)] {
+                let first = world.upload(key, b"cut off", &[]);
+                world.make_failed(key, attempts);
+                if *key != pointed {
+                    park(world, &world.input_of(&first.arn), "primary", "0");
+                }
+            }
+            // Breakers are asked first, and one that does not answer cuts nothing off.
+            let about = if operation == "GetItem" {
+                "plain/"
+            } else {
+                "RedriveFunction"
+            };
+            world.proxy.fail(operation, about, fault, times);
+            let cut = world.redrive_all();
+            let survives = (fault, times) == (Fault::LoseAnswer, 1);
+            assert_eq!(cut["errorType"].is_null(), survives, "{name}: {cut}");
+            world.proxy.mend();
+            world.is_quiet();
+            let again = world.redrive_all();
+            assert!(again["errorType"].is_null(), "{name}: {again}");
+            for key in [&parked, &pointed] {
+                let point = world.has_become(key, "stored");
+                assert_eq!(point["attempts"]["N"], "2", "{key}: {point}");
+                assert_eq!(world.redrives(key).len(), 1, "{key}");
+                assert_eq!(world.versions(world.backup(), key).len(), 1, "{key}");
+            }
+            let point = world.has_become(&in_vain, "failed");
+            assert!(point["exhausted"]["S"].is_string(), "{name}: {point}");
+            let told = wait("it is told", || match world.told(&in_vain).len() {
+                0 => Err("never".to_owned()),
+                told => Ok(told),
+            });
+            let may_repeat = ["Publish", "UpdateItem"].contains(&operation)
+                && fault != Fault::Status(500)
+                || operation == "UpdateItem";
+            assert!(told == 1 || may_repeat, "{name}: told {told} times");
+            // What was received in an answer that was lost is hidden for its time.
+            if operation != "ReceiveMessage" {
+                for key in [parked, in_vain] {
+                    assert_eq!(world.parked(&key).len(), 0, "{key}");
+                }
+            }
+        }
+    }
+}
