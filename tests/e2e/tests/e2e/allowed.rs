@@ -30,6 +30,7 @@ const UNASKED: &[(&str, &str, &str)] = &[
     ),
     ("Copy", "dynamodb:PutItem", PROBE),
     ("BeginMultipart", "dynamodb:PutItem", PROBE),
+    ("Notify", "dynamodb:GetItem", PROBE),
 ];
 
 const PROBE: &str =
