@@ -29,13 +29,11 @@ pub async fn run(
     global: &Global,
     arguments: &Arguments,
 ) -> Result<Verdict, Failure> {
-    match &arguments.key {
-        Some(key) => of_key(stack, global, arguments, key).await,
-        None => {
-            let now = of_stack(stack, global).await?;
-            Ok(now.worse(lag::show(stack, global).await?))
-        }
+    if let Some(key) = &arguments.key {
+        return of_key(stack, global, arguments, key).await;
     }
+    let now = of_stack(stack, global).await?;
+    Ok(now.worse(lag::show(stack, global).await?))
 }
 
 /// How the whole is: what the indexes of the catalog, the queue and the state machine say.
