@@ -306,11 +306,11 @@ fn every_function_has_a_sample_task_of_its_type() {
             "restore-batch" => readable::<Line>(task),
             "finish-restore" => readable::<FinishRestoreTask>(task),
             // Their input is read as plain JSON, so that what is wrong with it can be told.
-            "audit-slice" | "repair" | "finish-audit" => readable::<Value>(task),
-            // These read nothing of what their rules send.
+            "audit-slice" | "repair" | "finish-audit" | "sweep" | "report-lag" => {
+                readable::<Value>(task)
+            }
             "watcher" => readable::<StatusChange>(task),
             "intake" => readable::<SqsEvent>(task),
-            "sweep" | "report-lag" => readable::<Value>(task),
             "redrive" => readable::<Request>(task),
             other => panic!("name the task type of {other} here"),
         };

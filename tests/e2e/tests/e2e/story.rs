@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use backup_e2e::world::wait;
 use backup_e2e::{Fault, World};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 /// Objects of the stream before the breaker has opened for certain, and after it.
@@ -153,15 +154,12 @@ fn subject(message: &Value) -> Option<String> {
 
 /// A key as it stands in a request line.
 fn encoded(key: &str) -> String {
-    let mut encoded = String::new();
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    const RAW: AsciiSet = NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_');
+    utf8_percent_encode(key, &RAW).to_string()
 }
 
 #[test]
