@@ -46,8 +46,8 @@ pub struct Breaker {
     pub failures: u32,
     /// When the first of them was.
     pub since: Timestamp,
-    /// Set while it is open.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Set while it is open. (`open` is the key of an index of the catalog.)
+    #[serde(default, rename = "opened", skip_serializing_if = "Option::is_none")]
     pub open: Option<Open>,
     /// Whether its last change is still to be told.
     #[serde(default)]

@@ -41,7 +41,7 @@ pub fn world() -> (&'static World, RwLockWriteGuard<'static, ()>) {
         if world.breaker(name).is_some() {
             world.change_breaker(name, |item| {
                 let item = item.as_object_mut().unwrap();
-                item.remove("open");
+                item.remove("opened");
                 item.insert("failures".to_owned(), json!({"N": "0"}));
             });
         }
@@ -62,7 +62,7 @@ fn open(world: &World, name: &str) {
         let ended = upload(world, &format!("two/{name}-{number}"));
         assert_eq!(ended.error, "BackupFailed", "{ended:?}");
     }
-    assert!(world.breaker("second").unwrap()["open"].is_object());
+    assert!(world.breaker("second").unwrap()["opened"].is_object());
     // Functions believe for a moment that it is closed.
     std::thread::sleep(BELIEVED);
 }
@@ -70,7 +70,7 @@ fn open(world: &World, name: &str) {
 /// Lets the cool-down pass.
 fn cool_down(world: &World) {
     world.change_breaker("second", |item| {
-        item["open"]["M"]["retryAt"] = json!({"S": "2026-01-01T00:00:00Z"});
+        item["opened"]["M"]["retryAt"] = json!({"S": "2026-01-01T00:00:00Z"});
     });
 }
 
@@ -136,7 +136,7 @@ fn one_of_many_tries_and_its_success_closes_the_breaker() {
     assert_eq!(tried.len(), 1, "{tried:?}");
     assert!(stored(&tried[0]));
     let breaker = world.breaker("second").unwrap();
-    assert!(breaker["open"].is_null(), "{breaker}");
+    assert!(breaker["opened"].is_null(), "{breaker}");
     assert_eq!(world.told("second is back").len(), before + 1);
 
     let after = upload(world, "two/raced-x");
@@ -152,7 +152,7 @@ fn a_probe_that_fails_keeps_it_open_for_longer() {
     let key = "two/again-probe";
     upload(world, key);
     assert_eq!(errors(world, key), ["DestinationUnavailable"]);
-    let open = &world.breaker("second").unwrap()["open"];
+    let open = &world.breaker("second").unwrap()["opened"];
     assert_eq!(open["failedProbes"], 1, "{open}");
     assert!(open["probe"].is_null(), "{open}");
     let next = "two/again-next";
@@ -171,17 +171,17 @@ fn a_dead_probe_makes_way() {
     let probe = |until: &str| json!({"M": {"owner": {"S": "nobody@2026"}, "until": {"S": until}}});
     cool_down(world);
     world.change_breaker("second", |item| {
-        item["open"]["M"]["probe"] = probe("2999-01-01T00:00:00Z");
+        item["opened"]["M"]["probe"] = probe("2999-01-01T00:00:00Z");
     });
     let key = "two/dead-waits";
     upload(world, key);
     assert_eq!(errors(world, key), ["BreakerOpen"]);
     world.change_breaker("second", |item| {
-        item["open"]["M"]["probe"] = probe("2026-01-01T00:00:00Z");
+        item["opened"]["M"]["probe"] = probe("2026-01-01T00:00:00Z");
     });
     let ended = upload(world, "two/dead-tries");
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
-    assert!(world.breaker("second").unwrap()["open"].is_null());
+    assert!(world.breaker("second").unwrap()["opened"].is_null());
 }
 
 /// A probe whose source is gone says nothing of the destination: the next may try at once.
@@ -201,12 +201,12 @@ fn a_probe_that_says_nothing_makes_way_at_once() {
     );
     let ended = upload(world, key);
     assert_eq!(ended.status, "SUCCEEDED", "gone is no failure: {ended:?}");
-    let open = &world.breaker("second").unwrap()["open"];
+    let open = &world.breaker("second").unwrap()["opened"];
     assert!(open.is_object() && open["probe"].is_null(), "{open}");
     world.proxy.mend();
     let ended = upload(world, "two/nothing-next");
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
-    assert!(world.breaker("second").unwrap()["open"].is_null());
+    assert!(world.breaker("second").unwrap()["opened"].is_null());
 }
 
 /// The change was written and its execution died: the sweep tells.
@@ -244,7 +244,7 @@ fn large_objects_are_not_begun_while_it_is_open() {
     cool_down(world);
     let ended = world.upload("two/large-tries", &body, &[]);
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
-    assert!(world.breaker("second").unwrap()["open"].is_null());
+    assert!(world.breaker("second").unwrap()["opened"].is_null());
 }
 
 /// The catalog does not say: backups are tried as if there were no breaker.

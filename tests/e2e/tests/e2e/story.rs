@@ -63,7 +63,7 @@ fn story(world: &World, name: &str) {
         }
     });
     (0..FIRST).for_each(|number| has_ended(world, &key(number)));
-    assert!(world.breaker("second").unwrap()["open"].is_object());
+    assert!(world.breaker("second").unwrap()["opened"].is_object());
     std::thread::sleep(crate::breaker::BELIEVED);
     for number in FIRST..FIRST + LATER {
         put(world, &key(number), &content(number));
@@ -103,7 +103,7 @@ fn story(world: &World, name: &str) {
     // It comes back: one tries, and the rest follow in the same run.
     world.proxy.mend();
     world.change_breaker("second", |item| {
-        item["open"]["M"]["retryAt"] = json!({"S": "2026-01-01T00:00:00Z"});
+        item["opened"]["M"]["retryAt"] = json!({"S": "2026-01-01T00:00:00Z"});
     });
     let redriven = world.redrive_all();
     assert_eq!(redriven["started"], keys.len(), "{redriven}");
@@ -111,7 +111,7 @@ fn story(world: &World, name: &str) {
         world.redrives(key);
         has_ended(world, key);
     }
-    assert!(world.breaker("second").unwrap()["open"].is_null());
+    assert!(world.breaker("second").unwrap()["opened"].is_null());
     let next = world.redrive_all();
     assert_eq!(
         (&next["started"], &next["left"]),
