@@ -203,8 +203,9 @@ impl Breakers {
         .await
     }
 
-    async fn told(&self, destination: &str) {
-        self.write(destination, |breaker, _| breaker?.told()).await;
+    async fn told(&self, destination: &str, change: &Change) {
+        self.write(destination, |breaker, _| breaker?.told(change))
+            .await;
     }
 
     /// Tells a change, and notes that it was told.
@@ -218,7 +219,7 @@ impl Breakers {
         change: &Change,
     ) -> Result<(), Failure> {
         notices.tell_at_once(&news(destination, change)).await?;
-        self.told(destination).await;
+        self.told(destination, change).await;
         Ok(())
     }
 

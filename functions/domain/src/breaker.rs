@@ -203,9 +203,10 @@ impl Breaker {
         Some(next)
     }
 
-    /// Its last change has been told.
-    pub fn told(&self) -> Option<Self> {
-        self.untold.then(|| Self {
+    /// This change has been told; a note that comes late leaves a newer one to be told.
+    pub fn told(&self, change: &Change) -> Option<Self> {
+        let is_last = self.last_change() == Some(change);
+        (self.untold && is_last).then(|| Self {
             untold: false,
             ..self.written()
         })

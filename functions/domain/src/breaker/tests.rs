@@ -76,9 +76,11 @@ fn a_failed_probe_waits_longer_and_longer() {
 #[test]
 fn a_probe_that_is_stored_closes_it_and_both_changes_are_remembered() {
     let open = failed(&Breaker::closed(at(0)), 3, 0);
-    let told = open.told().expect("to be told");
-    assert_eq!(told.told(), None);
+    let opening = open.last_change().expect("one").clone();
+    let told = open.told(&opening).expect("to be told");
+    assert_eq!(told.told(&opening), None);
     let closed = probe(&told, "p", 10).succeeded(at(12)).expect("closed");
+    assert_eq!(closed.told(&opening), None, "its note comes late");
     assert!(closed.untold && closed.open.is_none() && closed.failures == 0);
     let change = closed.last_change().expect("one");
     assert_eq!((change.opened, change.since), (false, Some(at(0))));
