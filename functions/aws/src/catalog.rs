@@ -3,6 +3,7 @@
 mod breaker;
 mod digest;
 mod failed;
+mod items;
 mod keys;
 mod lag;
 mod order;
@@ -16,13 +17,16 @@ use backup_domain::multipart::Upload;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
+use items::{text, word};
+
 use crate::{ApiError, ErrorName, Failure};
 
 pub use failed::{Failed, FailedPage, Whole};
+pub use items::Start;
 pub use keys::Keys;
 pub use lag::{Ended, Tracked};
 pub use order::Owed;
-pub use watch::{Claim, Page, Start};
+pub use watch::{Claim, Page};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -95,17 +99,8 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<RecoveryPoint>, Failure> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key("pk", AttributeValue::S(pk.to_owned()))
-            .key("sk", AttributeValue::S(sk.to_owned()))
-            .send()
-            .await
-            .map_err(|error| ApiError::of("GetItem", &error).at_service(&self.table))?;
-        answer.item.map(|item| self.read(item)).transpose()
+        let item = self.item(pk, sk, true).await?;
+        item.map(|item| self.read(item)).transpose()
     }
 
     /// Notes the multipart upload of a point whose lease `owner` holds.
@@ -148,39 +143,29 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn uploads_of_others(&self, pk: &str, own_sk: &str) -> Result<Vec<String>, Failure> {
-        let mut pages = self
+        let request = self
             .client
             .query()
-            .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":pk", text(pk))
             .filter_expression("attribute_exists(#upload)")
             .projection_expression("sk, #upload.#id")
             .expression_attribute_names("#upload", "upload")
-            .expression_attribute_names("#id", "id")
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item =
-                item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
-            if item.get("sk").and_then(|sk| sk.as_s().ok()) == Some(&own_sk.to_owned()) {
-                continue;
-            }
-            let upload = item.get("upload").and_then(|it| it.as_m().ok());
-            let id = upload.and_then(|it| it.get("id")?.as_s().ok());
-            found.extend(id.cloned());
-        }
-        Ok(found)
+            .expression_attribute_names("#id", "id");
+        let items = self.queried(request).await?.into_iter();
+        let others = items.filter(|item| word(item, "sk").as_deref() != Some(own_sk));
+        Ok(others
+            .filter_map(|item| word(item.get("upload")?.as_m().ok()?, "id"))
+            .collect())
     }
 
-    /// Writes plain attributes without a condition: the record of an event that no point can be made of.
+    /// Writes plain attributes without a condition: the record of an event that no point can be made of,
+    /// or what somebody remembers from one run to the next.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn record_rejected(&self, attributes: &[(&str, String)]) -> Result<(), Failure> {
+    pub async fn put_texts(&self, attributes: &[(&str, String)]) -> Result<(), Failure> {
         let mut request = self.client.put_item().table_name(&self.table);
         for (name, value) in attributes {
             request = request.item(*name, AttributeValue::S(value.clone()));

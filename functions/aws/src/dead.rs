@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::catalog::{Catalog, Claim, Written};
 use crate::notices::Notices;
-use crate::{Failure, Sqs, queue, rejected};
+use crate::{Clients, Failure, SettingError, Settings, Sqs, queue, rejected};
 
 /// What closing takes.
 #[derive(Debug, Clone)]
@@ -31,6 +31,20 @@ pub struct Closing {
 }
 
 impl Closing {
+    /// Reads queue, topic and region from the environment.
+    ///
+    /// # Errors
+    /// [`crate::SettingError`] when one is missing.
+    pub fn from_env(clients: &Clients, catalog: Catalog) -> Result<Self, SettingError> {
+        Ok(Self {
+            notices: Notices::from_env(clients.sns(), catalog.clone())?,
+            catalog,
+            sqs: clients.sqs(),
+            queue: Settings.text("QUEUE_URL")?,
+            region: Settings.text("AWS_REGION")?,
+        })
+    }
+
     /// Closes an execution; says whether this call did.
     ///
     /// One of several that come at once wins a conditional write, and the others leave it alone. A

@@ -27,7 +27,7 @@ pub async fn record(
     let now = catalog.now();
     let (pk, sk) = keys(event, execution);
     catalog
-        .record_rejected(&[
+        .put_texts(&[
             ("pk", pk.clone()),
             ("sk", sk),
             ("shape", SHAPE.to_string()),

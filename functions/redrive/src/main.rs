@@ -6,7 +6,6 @@
 use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
-use backup_aws::notices::Notices;
 use backup_aws::{Clients, Error, Settings, serve_until};
 use redrive::Redriver;
 
@@ -19,13 +18,7 @@ async fn main() -> Result<(), Error> {
         executions: clients.step_functions(),
         machine: Settings.text("STATE_MACHINE_ARN")?,
         attempts_max: Settings.parse("REDRIVE_ATTEMPTS_MAX")?,
-        closing: Closing {
-            notices: Notices::from_env(clients.sns(), catalog.clone())?,
-            catalog,
-            sqs: clients.sqs(),
-            queue: Settings.text("QUEUE_URL")?,
-            region: Settings.text("AWS_REGION")?,
-        },
+        closing: Closing::from_env(&clients, catalog)?,
     };
     serve_until(|request, deadline| redriver.run(request, deadline)).await
 }

@@ -6,7 +6,6 @@
 use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
-use backup_aws::notices::Notices;
 use backup_aws::{Clients, Error, Settings, serve_until};
 
 use sweep::sweep::Sweep;
@@ -19,13 +18,7 @@ async fn main() -> Result<(), Error> {
         breakers: Breakers::from_env(catalog.clone())?,
         executions: clients.step_functions(),
         machine: Settings.text("STATE_MACHINE_ARN")?,
-        closing: Closing {
-            notices: Notices::from_env(clients.sns(), catalog.clone())?,
-            catalog,
-            sqs: clients.sqs(),
-            queue: Settings.text("QUEUE_URL")?,
-            region: Settings.text("AWS_REGION")?,
-        },
+        closing: Closing::from_env(&clients, catalog)?,
     };
     serve_until(|schedule, deadline| sweep.run(schedule, deadline)).await
 }

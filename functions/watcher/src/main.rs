@@ -4,7 +4,6 @@
 
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
-use backup_aws::notices::Notices;
 use backup_aws::{Clients, Error, Settings, serve};
 
 use watcher::watcher::Watcher;
@@ -15,13 +14,7 @@ async fn main() -> Result<(), Error> {
     let catalog = Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?);
     let watcher = Watcher {
         executions: clients.step_functions(),
-        closing: Closing {
-            notices: Notices::from_env(clients.sns(), catalog.clone())?,
-            catalog,
-            sqs: clients.sqs(),
-            queue: Settings.text("QUEUE_URL")?,
-            region: Settings.text("AWS_REGION")?,
-        },
+        closing: Closing::from_env(&clients, catalog)?,
     };
     serve(|task| watcher.watch(task)).await
 }

@@ -1,12 +1,12 @@
 //! The windows in which messages are counted instead of being told one by one.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use backup_domain::catalog::SHAPE;
 use backup_domain::digest::{Digest, EXAMPLES_MAX};
 use jiff::Timestamp;
 
+use super::items::{text, word};
 use super::{Catalog, Item};
 use crate::{ApiError, Failure};
 
@@ -64,11 +64,9 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn open_window(&self, kind: &str, until: Timestamp) -> Result<bool, Failure> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let answer = self
+        let request = self
             .client
             .put_item()
-            .table_name(&self.table)
             .item("pk", text(PK))
             .item("sk", text(kind))
             .item("shape", AttributeValue::N(SHAPE.to_string()))
@@ -76,17 +74,8 @@ impl Catalog {
             .item("until", text(&until.to_string()))
             .item("waiting", usize_of(0))
             .item("examples", AttributeValue::L(vec![]))
-            .condition_expression("attribute_not_exists(pk) OR attribute_exists(closed)")
-            .send()
-            .await;
-        let Err(error) = answer else {
-            return Ok(true);
-        };
-        let api = ApiError::of("PutItem", &error);
-        match error.into_service_error() {
-            PutItemError::ConditionalCheckFailedException(_) => Ok(false),
-            _ => Err(api.at_service(&self.table)),
-        }
+            .condition_expression("attribute_not_exists(pk) OR attribute_exists(closed)");
+        self.put_if(request).await
     }
 
     /// The windows that have not been closed.
@@ -94,24 +83,9 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn windows(&self) -> Result<Vec<Window>, Failure> {
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .filter_expression("attribute_not_exists(closed)")
-            .expression_attribute_values(":pk", AttributeValue::S(PK.to_owned()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            let item =
-                item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
-            found.extend(window_of(&item));
-        }
-        Ok(found)
+        let items = self.items_of(PK, "").await?;
+        let open = items.iter().filter(|item| !item.contains_key("closed"));
+        Ok(open.filter_map(window_of).collect())
     }
 
     /// Takes off what has been told, and opens the window anew.
@@ -153,16 +127,15 @@ fn usize_of(number: usize) -> AttributeValue {
 }
 
 fn window_of(item: &Item) -> Option<Window> {
-    let text = |name: &str| item.get(name)?.as_s().ok();
     let examples = item.get("examples")?.as_l().ok()?.iter();
     Some(Window {
         digest: Digest {
-            kind: text("sk")?.clone(),
+            kind: word(item, "sk")?,
             // Below nothing where two took off the same.
             count: item.get("waiting")?.as_n().ok()?.parse().unwrap_or(0),
-            since: text("since")?.parse().ok()?,
+            since: word(item, "since")?.parse().ok()?,
             examples: examples.filter_map(|it| it.as_s().ok().cloned()).collect(),
         },
-        until: text("until")?.parse().ok()?,
+        until: word(item, "until")?.parse().ok()?,
     })
 }

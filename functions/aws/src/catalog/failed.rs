@@ -1,11 +1,11 @@
 //! What failed, and what was given up, in the catalog.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, day};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::items::{text, word};
 use super::watch::keys_of;
 use super::{Catalog, Item, Start};
 use crate::Failure;
@@ -87,15 +87,15 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn whole(&self, pk: &str, sk: &str) -> Result<Option<Whole>, Failure> {
-        let item = self.raw(pk, sk).await?;
+        let item = self.item(pk, sk, true).await?;
         let item = item.filter(|item| item.contains_key("failedAt"));
         Ok(item.map(|item| {
-            let event = text_of(&item, "event").unwrap_or_default();
+            let event = word(&item, "event").unwrap_or_default();
             Whole {
                 event: serde_json::from_str(&event).unwrap_or_default(),
-                destination: text_of(&item, "destination").unwrap_or_else(|| "*".to_owned()),
-                ended_at: text_of(&item, "endedAt").unwrap_or_default(),
-                error: text_of(&item, "error").unwrap_or_default(),
+                destination: word(&item, "destination").unwrap_or_else(|| "*".to_owned()),
+                ended_at: word(&item, "endedAt").unwrap_or_default(),
+                error: word(&item, "error").unwrap_or_default(),
                 is_exhausted: item.contains_key("exhausted"),
             }
         }))
@@ -144,7 +144,7 @@ impl Catalog {
         whole: &Whole,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        self.record_rejected(&[
+        self.put_texts(&[
             ("pk", pk.to_owned()),
             ("sk", sk.to_owned()),
             ("shape", SHAPE.to_string()),
@@ -167,15 +167,7 @@ fn failed_of(item: &Item) -> Option<Failed> {
     Some(Failed {
         pk,
         sk,
-        failed_at: text_of(item, "failedAt").and_then(|at| at.parse().ok()),
+        failed_at: word(item, "failedAt").and_then(|at| at.parse().ok()),
         is_exhausted: item.contains_key("exhausted"),
     })
-}
-
-fn text_of(item: &Item, name: &str) -> Option<String> {
-    item.get(name)?.as_s().ok().cloned()
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
 }

@@ -6,6 +6,7 @@ use backup_domain::lag::{Late, Marks, Open};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
+use super::items::{key_of, start_of, text, word};
 use super::{Catalog, Item, Start};
 use crate::{ApiError, Failure};
 
@@ -66,21 +67,14 @@ impl Catalog {
             .key_condition_expression("#open = :open")
             .expression_attribute_names("#open", "open")
             .expression_attribute_values(":open", text(&open_at(destination, shard)));
-        let start = from.unwrap_or_default().into_iter();
-        let start: Item = start.map(|(name, it)| (name, text(&it))).collect();
         let answer = request
             .table_name(&self.table)
             .select(Select::AllProjectedAttributes)
-            .set_exclusive_start_key((!start.is_empty()).then_some(start))
+            .set_exclusive_start_key(key_of(from))
             .send()
             .await
             .map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
-        let next = answer.last_evaluated_key().map(|key| {
-            let text = |(name, value): (&String, &AttributeValue)| {
-                Some((name.clone(), value.as_s().ok()?.clone()))
-            };
-            key.iter().filter_map(text).collect()
-        });
+        let next = answer.last_evaluated_key().map(start_of);
         let open = |item: &Item| {
             let object = item.get("object")?.as_m().ok()?;
             Some(Open {
@@ -106,10 +100,9 @@ impl Catalog {
         day: Timestamp,
         shard: u64,
     ) -> Result<Vec<Ended>, Failure> {
-        let mut items = self
+        let request = self
             .client
             .query()
-            .table_name(&self.table)
             .index_name("by-day")
             .key_condition_expression("#day = :day AND endedAt > :after")
             .filter_expression("#status = :stored")
@@ -117,24 +110,16 @@ impl Catalog {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":day", text(&day_at(day, shard)))
             .expression_attribute_values(":after", text(&after.to_string()))
-            .expression_attribute_values(":stored", text(Status::Stored.as_str()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            let item =
-                item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
-            let ended = (|| {
-                Some(Ended {
-                    destination: word(&item, "destination")?,
-                    since: word(&item, "eventAt")?.parse().ok()?,
-                    at: word(&item, "endedAt")?.parse().ok()?,
-                })
-            })();
-            found.extend(ended);
-        }
-        Ok(found)
+            .expression_attribute_values(":stored", text(Status::Stored.as_str()));
+        let ended = |item: &Item| {
+            Some(Ended {
+                destination: word(item, "destination")?,
+                since: word(item, "eventAt")?.parse().ok()?,
+                at: word(item, "endedAt")?.parse().ok()?,
+            })
+        };
+        let items = self.queried(request).await?;
+        Ok(items.iter().filter_map(ended).collect())
     }
 
     /// Follows something late from now on; says whether it is new.
@@ -230,17 +215,8 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn lag_marks(&self) -> Result<Marks, Failure> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key("pk", text("lag"))
-            .key("sk", text("marks"))
-            .send()
-            .await
-            .map_err(|error| ApiError::of("GetItem", &error).at_service(&self.table))?;
-        let marks = answer.item.as_ref().and_then(|item| word(item, "marks"));
+        let item = self.item("lag", "marks", true).await?;
+        let marks = item.as_ref().and_then(|item| word(item, "marks"));
         // Of another release: the counting begins anew.
         Ok(marks
             .and_then(|text| serde_json::from_str(&text).ok())
@@ -274,12 +250,4 @@ fn late_id(pk: &str, sk: &str) -> String {
     hash.finalize()
         .iter()
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-}
-
-fn word(item: &Item, name: &str) -> Option<String> {
-    item.get(name)?.as_s().ok().cloned()
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
 }

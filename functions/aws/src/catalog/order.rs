@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::error::Cause;
 use backup_domain::multipart::Upload;
 use jiff::Timestamp;
 
+use super::items::text;
 use super::{Catalog, Item, shape};
 use crate::{ApiError, Failure};
 
@@ -56,29 +55,6 @@ impl Catalog {
             !sk.is_some_and(|sk| sk.starts_with('*'))
         };
         items.filter(is_point).map(|item| self.read(item)).collect()
-    }
-
-    pub(super) async fn items_of(&self, pk: &str, prefix: &str) -> Result<Vec<Item>, Failure> {
-        let mut request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .expression_attribute_values(":pk", text(pk));
-        request = if prefix.is_empty() {
-            request.key_condition_expression("pk = :pk")
-        } else {
-            request
-                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-                .expression_attribute_values(":sk", text(prefix))
-        };
-        let mut items = request.into_paginator().items().send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            found
-                .push(item.map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?);
-        }
-        Ok(found)
     }
 
     /// Notes a write before it is sent.
@@ -204,28 +180,4 @@ impl Catalog {
             .expression_attribute_values(":message", text(&cause.message));
         self.sent(request).await
     }
-
-    pub(super) fn update(&self, pk: &str, sk: &str) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", text(pk))
-            .key("sk", text(sk))
-    }
-
-    /// Whether the condition held.
-    pub(super) async fn sent(&self, request: UpdateItemFluentBuilder) -> Result<bool, Failure> {
-        let Err(error) = request.send().await else {
-            return Ok(true);
-        };
-        let api = ApiError::of("UpdateItem", &error);
-        match error.into_service_error() {
-            UpdateItemError::ConditionalCheckFailedException(_) => Ok(false),
-            _ => Err(api.at_service(&self.table)),
-        }
-    }
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
 }

@@ -1,11 +1,10 @@
 //! Reading the whole catalog, page by page.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use backup_domain::audit::finding::AuditError;
 use backup_domain::catalog::{RecoveryPoint, SHAPE};
 
-use super::{Catalog, Item, Start};
-use crate::{ApiError, Failure};
+use super::{Catalog, Start};
+use crate::Failure;
 
 impl Catalog {
     /// A page of all recovery points, 1 MB of the table, and where the next one begins. What else lies
@@ -18,28 +17,14 @@ impl Catalog {
         &self,
         from: Option<Start>,
     ) -> Result<(Vec<RecoveryPoint>, Option<Start>), Failure> {
-        let start = from.unwrap_or_default().into_iter();
-        let start: Item = start
-            .map(|(name, it)| (name, AttributeValue::S(it)))
-            .collect();
-        let answer = self
+        let request = self
             .client
             .scan()
-            .table_name(&self.table)
             .filter_expression("attribute_exists(destination) AND attribute_exists(#object)")
-            .expression_attribute_names("#object", "object")
-            .set_exclusive_start_key((!start.is_empty()).then_some(start))
-            .send()
-            .await
-            .map_err(|error| ApiError::of("Scan", &error).at_service(&self.table))?;
-        let next = answer.last_evaluated_key().map(|key| {
-            let text = |(name, value): (&String, &AttributeValue)| {
-                Some((name.clone(), value.as_s().ok()?.clone()))
-            };
-            key.iter().filter_map(text).collect()
-        });
+            .expression_attribute_names("#object", "object");
+        let (items, next) = self.scanned(request, from).await?;
         let mut points = Vec::new();
-        for item in answer.items.unwrap_or_default() {
+        for item in items {
             points.push(known_shape(self.read(item)?)?);
         }
         Ok((points, next))

@@ -1,13 +1,12 @@
 //! What watcher and sweep read and write in the catalog.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use backup_domain::catalog::{RecoveryPoint, SHAPE, Status};
 use jiff::{SignedDuration, Timestamp};
 
+use super::items::{Start, text, word};
 use super::{Catalog, Item};
 use crate::{ApiError, Failure};
 
@@ -34,9 +33,6 @@ pub enum Claim {
     Done,
 }
 
-/// Where a page begins: a key, its attributes by name.
-pub type Start = BTreeMap<String, String>;
-
 /// Keys of a page, and where the next one begins.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
@@ -52,7 +48,7 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn claimed(&self, subject: &str, now: Timestamp) -> Result<Option<Claim>, Failure> {
-        let item = self.raw(subject, "watched").await?;
+        let item = self.item(subject, "watched", true).await?;
         Ok(item.map(|item| claim_of(&item, now)))
     }
 
@@ -145,7 +141,6 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn owe_settling(&self, point: &RecoveryPoint, now: Timestamp) -> Result<(), Failure> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
         let request = self
             .update(&point.pk, &point.sk)
             .update_expression("SET owedAfter = :now")
@@ -165,7 +160,7 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn is_rejected(&self, pk: &str, sk: &str) -> Result<bool, Failure> {
-        Ok(self.raw(pk, sk).await?.is_some())
+        Ok(self.item(pk, sk, true).await?.is_some())
     }
 
     /// What `who` remembers from one run to the next.
@@ -173,7 +168,7 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn marks(&self, who: &str) -> Result<Option<String>, Failure> {
-        let item = self.raw(who, "marks").await?;
+        let item = self.item(who, "marks", true).await?;
         Ok(item.and_then(|mut item| item.remove("marks")?.as_s().ok().cloned()))
     }
 
@@ -182,7 +177,7 @@ impl Catalog {
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn set_marks(&self, who: &str, marks: &str) -> Result<(), Failure> {
-        self.record_rejected(&[
+        self.put_texts(&[
             ("pk", who.to_owned()),
             ("sk", "marks".to_owned()),
             ("marks", marks.to_owned()),
@@ -223,45 +218,6 @@ impl Catalog {
             next,
         })
     }
-
-    /// Items of a page, and where the next one begins.
-    pub(super) async fn scanned(
-        &self,
-        request: ScanFluentBuilder,
-        from: Option<Start>,
-    ) -> Result<(Vec<Item>, Option<Start>), Failure> {
-        let start = from.unwrap_or_default().into_iter();
-        let start: Item = start
-            .map(|(name, it)| (name, AttributeValue::S(it)))
-            .collect();
-        let answer = request
-            .table_name(&self.table)
-            .set_exclusive_start_key((!start.is_empty()).then_some(start))
-            .send()
-            .await
-            .map_err(|error| ApiError::of("Scan", &error).at_service(&self.table))?;
-        let next = answer.last_evaluated_key().map(|key| {
-            let text = |(name, value): (&String, &AttributeValue)| {
-                Some((name.clone(), value.as_s().ok()?.clone()))
-            };
-            key.iter().filter_map(text).collect()
-        });
-        Ok((answer.items.unwrap_or_default(), next))
-    }
-
-    pub(super) async fn raw(&self, pk: &str, sk: &str) -> Result<Option<Item>, Failure> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key("pk", AttributeValue::S(pk.to_owned()))
-            .key("sk", AttributeValue::S(sk.to_owned()))
-            .send()
-            .await
-            .map_err(|error| ApiError::of("GetItem", &error).at_service(&self.table))?;
-        Ok(answer.item)
-    }
 }
 
 fn claim_of(item: &Item, now: Timestamp) -> Claim {
@@ -280,8 +236,7 @@ fn claim_of(item: &Item, now: Timestamp) -> Claim {
 }
 
 pub(super) fn keys_of(item: &Item) -> Option<(String, String)> {
-    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-    Some((text("pk")?, text("sk")?))
+    Some((word(item, "pk")?, word(item, "sk")?))
 }
 
 fn millis(at: Timestamp) -> AttributeValue {
