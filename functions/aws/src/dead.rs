@@ -132,7 +132,8 @@ impl Closing {
         if !outcomes.is_empty() {
             return Ok((watch::unfinished(dead, &points), outcomes));
         }
-        if points.iter().any(|point| own(&point)) {
+        let is_left_alone = dead.known() == Known::Silent && watch::is_taken_over(dead, &points);
+        if is_left_alone || points.iter().any(|point| own(&point)) {
             return Ok((vec![], vec![]));
         }
         let execution = Execution {

@@ -212,15 +212,23 @@ pub fn todo(dead: &Dead, points: &[RecoveryPoint], rejected: bool) -> Todo {
     if has(Status::Stored) {
         return Todo::Owe;
     }
-    let sequencer = dead.event.pointer("/detail/object/sequencer");
-    let others = |point: &RecoveryPoint| {
-        Some(point.object.sequencer.as_str()) == sequencer.and_then(Value::as_str)
-    };
-    let redrive = dead.redrive();
-    if owned().next().is_some() || rejected || redrive.is_none() && points.iter().any(others) {
+    if owned().next().is_some() || rejected || is_taken_over(dead, points) {
         return Todo::Nothing;
     }
-    again(redrive.map(|it| it.attempt), vec!["*".to_owned()])
+    let attempt = dead.redrive().map(|redrive| redrive.attempt);
+    again(attempt, vec!["*".to_owned()])
+}
+
+/// Whether another execution of the same event leased what this one had leased, or would have: it
+/// answers for all of the event's destinations. A redrive goes to some of them only, so that points of
+/// others say nothing about what it was to mend.
+pub fn is_taken_over(dead: &Dead, points: &[RecoveryPoint]) -> bool {
+    let sequencer = dead.event.pointer("/detail/object/sequencer");
+    let of_event = |point: &&RecoveryPoint| {
+        Some(point.object.sequencer.as_str()) == sequencer.and_then(Value::as_str)
+    };
+    let mut others = points.iter().filter(of_event);
+    dead.redrive().is_none() && others.any(|point| !is_owned(point, &dead.arn))
 }
 
 fn again(tried: Option<u32>, destinations: Vec<String>) -> Todo {

@@ -43,12 +43,7 @@ impl World {
 
     /// Makes a key one that has never been backed up: no points, no copies.
     pub fn forget(&self, key: &str) {
-        for point in self.points(key) {
-            let delete = json!({"TableName": self.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
-            self.cloud
-                .json(Service::DynamoDb, "DeleteItem", &delete)
-                .expect("it is forgotten");
-        }
+        self.forget_points(key);
         for version in self.versions(self.backup(), key) {
             self.objects
                 .delete_object(self.backup(), key, Some(&version))

@@ -109,11 +109,16 @@ impl World {
     /// Takes the points of a key out of the catalog; its copies stay.
     pub fn forget_points(&self, key: &str) {
         for point in self.points(key) {
-            let delete = json!({"TableName": self.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
-            self.cloud
-                .json(backup_stack::Service::DynamoDb, "DeleteItem", &delete)
-                .expect("it is gone");
+            self.forget_item(&point);
         }
+    }
+
+    /// Removes an item of the table, known by its `pk` and `sk`.
+    pub fn forget_item(&self, item: &Value) {
+        let delete = json!({"TableName": self.outputs["CatalogTable"], "Key": {"pk": item["pk"], "sk": item["sk"]}});
+        self.cloud
+            .json(backup_stack::Service::DynamoDb, "DeleteItem", &delete)
+            .expect("it is gone");
     }
 
     /// Changes the one point of a key.

@@ -37,10 +37,7 @@ impl World {
         let purged = self.cloud.json(Service::Sqs, "PurgeQueue", &queue);
         purged.expect("what others have parked is gone");
         for point in self.failed_points() {
-            let delete = json!({"TableName": self.outputs["CatalogTable"], "Key": {"pk": point["pk"], "sk": point["sk"]}});
-            self.cloud
-                .json(Service::DynamoDb, "DeleteItem", &delete)
-                .expect("it is forgotten");
+            self.forget_item(&point);
         }
     }
 

@@ -107,6 +107,23 @@ fn each_death_is_taken_up_once_and_only_where_something_is_missing() {
 }
 
 #[test]
+fn what_another_execution_took_over_is_left_to_it() {
+    let other = "arn:aws:states:eu-west-1:111122223333:execution:backup:y";
+    let taken = [point("primary", Status::Stored, other)];
+    assert!(is_taken_over(&aborted(), &taken));
+    assert!(!is_taken_over(&aborted(), &[]));
+    let own = [point("primary", Status::Stored, ARN)];
+    assert!(!is_taken_over(&aborted(), &own));
+    let mut older = taken.clone();
+    older[0].object.sequencer = "0001".to_owned();
+    assert!(!is_taken_over(&aborted(), &older), "another event's");
+    let mut redriven = aborted();
+    redriven.event["redrive"] = json!({"destinations": ["second"], "attempt": 1});
+    assert!(redriven.redrive().is_some());
+    assert!(!is_taken_over(&redriven, &taken));
+}
+
+#[test]
 fn a_redrive_that_died_is_not_taken_for_what_it_was_to_mend() {
     let mut redriven = aborted();
     let failed = [point("primary", Status::Failed, "other")];

@@ -145,6 +145,22 @@ fn an_execution_stopped_before_its_lease_is_recorded_whole() {
     assert_eq!(world.parked(key).len(), 1);
 }
 
+/// Another execution of the same event took its lease over and stored before the watcher came.
+#[test]
+fn an_execution_whose_work_another_took_over_is_left_alone() {
+    let (world, _alone) = World::watched();
+    world.deliver_status(false);
+    let key = "plain/taken-over.txt";
+    let (dead, input) = world.stopped_in_the_middle(key);
+    let ended = world.start_with(&input);
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    world.watch(&dead);
+    let points = world.points(key);
+    assert_eq!(points.len(), 1, "{points:?}");
+    assert_eq!(points[0]["status"]["S"], "stored", "{points:?}");
+    assert_eq!(left(world, key), (0, 0));
+}
+
 /// Recorded, parked and told by the machine itself.
 #[test]
 fn an_execution_that_failed_and_told_is_left_alone() {
