@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use backup_domain::breaker::{Admission, Breaker, Change, Limits, counts, news};
+use backup_domain::error::Cause;
 use backup_domain::task::{Execution, Target};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
@@ -176,11 +177,11 @@ impl Breakers {
     }
 
     /// Notes a failure of `owner`; returns the change of state that it made.
-    pub async fn failed(&self, destination: &str, owner: &str, error: &str) -> Option<Change> {
-        if error == ErrorName::BreakerOpen.as_str() {
+    pub async fn failed(&self, destination: &str, owner: &str, cause: &Cause) -> Option<Change> {
+        if cause.error == ErrorName::BreakerOpen.as_str() {
             return None;
         }
-        let counted = counts(error);
+        let counted = counts(cause);
         self.write(destination, |breaker, now| match breaker {
             Some(breaker) if counted => breaker.failed(owner, now, &self.limits),
             Some(breaker) => breaker.released(owner),

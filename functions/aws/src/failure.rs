@@ -3,7 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use backup_domain::error::{Cause, chain};
+use backup_domain::error::{Cause, Side, chain};
 use backup_domain::{ErrorName, Named};
 
 /// A failure that leaves a Lambda: its name is what the ASL catches.
@@ -17,6 +17,8 @@ pub struct Failure {
     pub advice: String,
     /// The failure behind this one, where that is what a reader must act on.
     pub behind: Option<Box<Cause>>,
+    /// Which side the call was on, where it is the answer of one.
+    pub side: Option<Side>,
 }
 
 impl Failure {
@@ -27,6 +29,14 @@ impl Failure {
             message: message.into(),
             advice: name.advice().to_owned(),
             behind: None,
+            side: None,
+        }
+    }
+
+    fn on(self, side: Side) -> Self {
+        Self {
+            side: Some(side),
+            ..self
         }
     }
 }
@@ -38,6 +48,7 @@ impl<E: Named + 'static> From<E> for Failure {
             message: chain(&error),
             advice: error.advice(),
             behind: None,
+            side: None,
         }
     }
 }
@@ -150,7 +161,7 @@ impl ApiError {
     /// A call on the source failed.
     pub fn at_source(&self, bucket: &str) -> Failure {
         let line = self.line(bucket);
-        if self.is_throttle() {
+        let failure = if self.is_throttle() {
             Failure::new(ErrorName::Throttled, line)
         } else if self.code == "InvalidObjectState" {
             Failure::new(ErrorName::SourceArchived, line)
@@ -161,13 +172,14 @@ impl ApiError {
             Failure::new(ErrorName::SourceUnreadable, line)
         } else {
             Failure::new(ErrorName::DestinationUnavailable, line)
-        }
+        };
+        failure.on(Side::Source)
     }
 
     /// A call on a destination bucket failed.
     pub fn at_destination(&self, bucket: &str, region: &str) -> Failure {
         let line = self.line(&format!("{bucket} ({region})"));
-        if self.is_throttle() {
+        let failure = if self.is_throttle() {
             Failure::new(ErrorName::Throttled, line)
         } else if ELSEWHERE.contains(&self.code.as_str()) || self.status == Some(301) {
             let mut failure = Failure::new(ErrorName::InvalidPolicy, line);
@@ -185,13 +197,14 @@ impl ApiError {
             Failure::new(ErrorName::AccessDenied, line)
         } else {
             Failure::new(ErrorName::DestinationUnavailable, line)
-        }
+        };
+        failure.on(Side::Destination)
     }
 
     /// A call on the catalog, the policy, the topic or Step Functions failed.
     pub fn at_service(&self, resource: &str) -> Failure {
         let line = self.line(resource);
-        if self.is_throttle() {
+        let failure = if self.is_throttle() {
             Failure::new(ErrorName::Throttled, line)
         } else if self.is_denied() {
             Failure::new(ErrorName::AccessDenied, line)
@@ -201,7 +214,8 @@ impl ApiError {
                 "check that the service answers and the resource exists, then s3-backup redrive"
                     .to_owned();
             failure
-        }
+        };
+        failure.on(Side::Service)
     }
 }
 

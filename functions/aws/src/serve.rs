@@ -166,6 +166,7 @@ impl Place {
                 destination,
                 message: one_line(&failure.message, CAUSE_MESSAGE_BYTES_MAX),
                 advice: failure.advice,
+                side: failure.side,
             },
         }
     }

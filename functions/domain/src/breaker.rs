@@ -15,6 +15,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Cause, Side};
 use crate::message::{Message, subject};
 
 /// Changes that are remembered.
@@ -238,8 +239,14 @@ impl Breaker {
 }
 
 /// Whether this failure says that the destination could not be reached: not a refusal, which would
-/// be the same a moment later, and not the source's trouble.
-pub fn counts(error: &str) -> bool {
+/// be the same a moment later, and not the trouble of the source or of the catalog. A step that ran out
+/// of time names no side; what takes so long is the copying.
+pub fn counts(cause: &Cause) -> bool {
+    is_out_of_reach(&cause.error) && matches!(cause.side, None | Some(Side::Destination))
+}
+
+/// Whether an error of this name may go by itself, when what did not answer does so again.
+pub fn is_out_of_reach(error: &str) -> bool {
     matches!(
         error,
         "DestinationUnavailable" | "States.Timeout" | "Sandbox.Timedout"

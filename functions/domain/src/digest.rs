@@ -114,6 +114,7 @@ mod tests {
                 destination: None,
                 message: "why".to_owned(),
                 advice: "what next".to_owned(),
+                side: None,
             }),
             breaker: None,
         }

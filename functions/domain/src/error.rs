@@ -118,6 +118,21 @@ pub struct Cause {
     pub message: String,
     /// What to do next.
     pub advice: String,
+    /// Which side did not do what was asked of it, where it is the answer of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+}
+
+/// Which side a call of AWS was on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The source bucket.
+    Source,
+    /// A destination bucket.
+    Destination,
+    /// The catalog, the policy, the topic, the queue or Step Functions.
+    Service,
 }
 
 /// The object that a [`Cause`] is about.
@@ -219,6 +234,7 @@ pub fn cause_of(error_output: &serde_json::Value) -> Cause {
         destination: None,
         message,
         advice: advice.to_owned(),
+        side: None,
     }
 }
 
@@ -256,6 +272,7 @@ mod tests {
             destination: Some("primary".into()),
             message: "S3 asked for a slower pace".into(),
             advice: "wait".into(),
+            side: None,
         };
         let message = serde_json::to_string(&cause).expect("serialises");
         let outer = json!({"errorType": "Throttled", "errorMessage": message}).to_string();

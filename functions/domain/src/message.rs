@@ -260,6 +260,7 @@ mod tests {
             destination: None,
             message: "the object is in GLACIER and not restored, so it cannot be read".into(),
             advice: ErrorName::SourceArchived.advice().into(),
+            side: None,
         });
         insta::assert_snapshot!(told(&[failed], NotifyLevel::Failures).expect("told").text);
     }

@@ -214,6 +214,7 @@ impl Sweep {
                 "the order of its versions was not settled in {ATTEMPTS_MAX} executions"
             ),
             advice: error.advice().to_owned(),
+            side: None,
         };
         let outcomes = [watch::outcome(&point.destination, &cause)];
         let event = watch::event_of(point);

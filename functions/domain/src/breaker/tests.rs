@@ -1,6 +1,8 @@
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
+use crate::error::cause_of;
 
 const LIMITS: Limits = Limits {
     failures: 3,
@@ -104,14 +106,23 @@ fn a_probe_that_says_nothing_makes_way_at_once() {
 
 #[test]
 fn only_what_could_not_be_reached_counts() {
-    assert!(counts("DestinationUnavailable") && counts("States.Timeout"));
+    let cause = |error: &str, side| Cause {
+        side,
+        ..cause_of(&json!({"Error": error, "Cause": ""}))
+    };
+    let away = "DestinationUnavailable";
+    assert!(counts(&cause(away, Some(Side::Destination))) && counts(&cause(away, None)));
+    assert!(counts(&cause("States.Timeout", None)));
+    for side in [Side::Source, Side::Service] {
+        assert!(!counts(&cause(away, Some(side))), "{side:?}");
+    }
     for error in [
         "AccessDenied",
         "BreakerOpen",
         "SourceUnreadable",
         "Throttled",
     ] {
-        assert!(!counts(error), "{error}");
+        assert!(!counts(&cause(error, Some(Side::Destination))), "{error}");
     }
 }
 

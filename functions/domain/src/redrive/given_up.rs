@@ -115,5 +115,5 @@ pub fn on_their_way(destination: &str, count: u32) -> Message {
 
 /// Whether this failure only waited for its destination.
 pub fn waited(error: &str) -> bool {
-    error == ErrorName::BreakerOpen.as_str() || breaker::counts(error)
+    error == ErrorName::BreakerOpen.as_str() || breaker::is_out_of_reach(error)
 }

@@ -2,7 +2,7 @@
 //! writes longest, under a policy as long as a parameter holds, to as many destinations as a rule
 //! takes, each failed with the longest cause.
 
-use backup_domain::error::{Cause, cause_of, one_line};
+use backup_domain::error::{self, Cause, cause_of, one_line};
 use backup_domain::event;
 use backup_domain::limits::{
     CAUSE_CHARS_MAX, CAUSE_MESSAGE_BYTES_MAX, KEY_BYTES_MAX, MAP_ITERATIONS_MAX, NAME_BYTES_MAX,
@@ -137,6 +137,7 @@ impl Worst {
             destination: Some(target.name.clone()),
             message: one_line(&self.message, CAUSE_MESSAGE_BYTES_MAX),
             advice: "a".repeat(256),
+            side: Some(error::Side::Destination),
         }
     }
 

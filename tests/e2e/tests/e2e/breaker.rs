@@ -162,6 +162,29 @@ fn a_probe_that_fails_keeps_it_open_for_longer() {
     assert_eq!(news, told, "that is no news");
 }
 
+/// Copy cannot look at the source: that is no fault of the destinations.
+#[test]
+fn trouble_of_the_source_opens_no_breaker() {
+    let (world, _alone) = world();
+    let failed = Fault::Status(500);
+    let of_copy = [world.source(), "two/source", "-CopyFunction"];
+    world
+        .proxy
+        .fail_all_of("HeadObject", &of_copy, failed, 1000);
+    for number in 0..FAILURES {
+        let key = format!("two/source-{number}");
+        let ended = upload(world, &key);
+        assert_eq!(ended.error, "BackupFailed", "{ended:?}");
+        let away = "DestinationUnavailable";
+        assert_eq!(errors(world, &key), [away, away]);
+    }
+    for name in ["primary", "second"] {
+        let breaker = world.breaker(name).unwrap_or_default();
+        assert!(breaker["opened"].is_null(), "{breaker}");
+        assert_eq!(breaker["failures"].as_u64().unwrap_or_default(), 0);
+    }
+}
+
 /// Whoever tried is dead: its time passes, and another tries.
 #[test]
 fn a_dead_probe_makes_way() {

@@ -71,6 +71,7 @@ fn an_audit_without_an_end_says_why_and_has_no_verdict() {
         destination: None,
         message: "ListObjectVersions on backup".into(),
         advice: "grant it".into(),
+        side: None,
     };
     let summary = summary(&[Kind::Missing], Some(cause));
     assert_eq!(summary.verdict, Verdict::Unfinished);
