@@ -132,3 +132,50 @@ fn a_redrive_that_is_cut_off_at_any_call_loses_and_doubles_nothing() {
         }
     }
 }
+
+/// The letter tells of a dead execution that nobody heard of: closed, told and started again, whichever
+/// call of closing is lost.
+#[test]
+fn a_redrive_that_is_cut_off_while_it_closes_loses_and_doubles_nothing() {
+    let (world, _alone) = World::redriven();
+    world.deliver_status(false);
+    for (operation, fault) in [
+        ("DescribeExecution", Fault::Status(500)),
+        ("PutItem", Fault::LoseAnswer),
+        ("SendMessage", Fault::Status(500)),
+        ("ChangeMessageVisibility", Fault::Status(500)),
+    ] {
+        let key = format!("plain/closing-{operation}");
+        let (dead, _) = world.stopped_in_the_middle(&key);
+        wait("the copy that was under way has landed", || {
+            match world.versions(world.backup(), &key).len() {
+                1 => Ok(()),
+                seen => Err(format!("{seen} versions")),
+            }
+        });
+        let letter = json!({"source": "aws.states", "detail-type": "Step Functions Execution Status Change",
+                                "detail": {"executionArn": dead}});
+        world.send(&letter.to_string(), &[]);
+        world.proxy.fail(operation, "RedriveFunction", fault, 3);
+        world.redrive_all();
+        world.proxy.mend();
+        // Closed in the first or the second run, started again in the one after that.
+        for _ in 0..2 {
+            world.is_quiet();
+            let again = world.redrive_all();
+            assert!(again["errorType"].is_null(), "{key}: {again}");
+        }
+        let point = world.has_become(&key, "stored");
+        assert_eq!(point["attempts"]["N"], "2", "{key}: {point}");
+        // Point and message may be met by different runs. What is parked for whichever destinations
+        // there are (`*`) is looked at by an execution, even where the point is redriven already.
+        let looks = world.redrives(&key).len();
+        assert!((1..=2).contains(&looks), "{key}: {looks}");
+        assert_eq!(world.versions(world.backup(), &key).len(), 1, "{key}");
+        wait("it is told", || match world.told(&key).len() {
+            0 => Err("never".to_owned()),
+            _ => Ok(()),
+        });
+        assert_eq!(world.told(&key).len(), 1, "{key}");
+    }
+}
