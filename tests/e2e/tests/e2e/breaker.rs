@@ -54,7 +54,7 @@ fn upload(world: &World, key: &str) -> backup_e2e::Ended {
 }
 
 /// Fails so often that the breaker of `second` opens.
-fn open(world: &World, name: &str) {
+pub fn open(world: &World, name: &str) {
     world
         .proxy
         .fail("CopyObject", "/second/", Fault::Status(500), 1000);
@@ -68,7 +68,7 @@ fn open(world: &World, name: &str) {
 }
 
 /// Lets the cool-down pass.
-fn cool_down(world: &World) {
+pub fn cool_down(world: &World) {
     world.change_breaker("second", |item| {
         item["opened"]["M"]["retryAt"] = json!({"S": "2026-01-01T00:00:00Z"});
     });

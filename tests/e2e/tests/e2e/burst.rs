@@ -15,7 +15,7 @@ use backup_e2e::{Ended, Proxy, World};
 
 const BURST: usize = 200;
 /// Objects that the benchmark uploads before it waits for them, in DIRECT.
-const WAVE: usize = 50;
+pub const WAVE: usize = 50;
 /// Batches at once, and messages in each.
 const IN_FLIGHT_MAX: u64 = 2 * 10;
 
@@ -188,7 +188,7 @@ fn counted(world: &World, prefix: &str, count: usize) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio to be read")]
-fn ratio(calls: usize, count: usize) -> f64 {
+pub fn ratio(calls: usize, count: usize) -> f64 {
     calls as f64 / count as f64
 }
 
