@@ -70,8 +70,13 @@ fn a_death_has_a_name_a_reason_and_advice() {
     );
     let late = dead(Ended::TimedOut, None, None).cause();
     assert_eq!(late.error, "TimedOut");
-    for cause in [runtime, stopped, late] {
+    for (cause, advice) in [
+        (runtime, "execution's history"),
+        (stopped, "meant for good"),
+        (late, "TimeoutSeconds"),
+    ] {
         assert!(cause.advice.contains("redrive"), "{cause:?}");
+        assert!(cause.advice.contains(advice), "{cause:?}");
     }
 }
 
