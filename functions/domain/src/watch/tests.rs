@@ -203,6 +203,39 @@ fn a_point_is_enough_to_start_its_event_again() {
     }
 }
 
+/// One that failed by an error of its own had its lease, and so had all others.
+#[test]
+fn a_point_that_failed_by_itself_is_left_to_be_done_by_name() {
+    let mut failed = point("primary", Status::Failed, ARN);
+    failed.error = Some("AccessDenied".to_owned());
+    let cut = point("second", Status::Copying, ARN);
+    assert_eq!(unfinished(&aborted(), &[failed.clone()]), ["primary"]);
+    assert_eq!(
+        unfinished(&aborted(), &[failed, cut]),
+        ["primary", "second"]
+    );
+}
+
+#[test]
+fn what_is_told_of_a_destination_names_no_object() {
+    let mut cause = aborted().cause();
+    cause.object = crate::event::object_of(&aborted().event);
+    assert!(cause.object.is_some());
+    let told = outcome("primary", &cause).cause.expect("a cause");
+    assert_eq!((told.object, told.error.as_str()), (None, "Aborted"));
+}
+
+#[test]
+fn an_event_is_taken_up_again_whole_with_the_redrive_beside_it() {
+    let event = aborted().event;
+    let redrive: Redrive =
+        serde_json::from_value(json!({"destinations": ["*"], "attempt": 2})).expect("a redrive");
+    let input: Value =
+        serde_json::from_str(&restart_input(event.clone(), &redrive)).expect("an input");
+    assert_eq!(input["redrive"]["attempt"], 2);
+    assert_eq!(input["detail"], event["detail"]);
+}
+
 proptest! {
     #[test]
     fn names_fit_and_differ_by_subject_and_attempt(a in "\\PC{0,40}", b in "\\PC{0,40}", attempt in 0..9_u32) {
