@@ -236,6 +236,30 @@ fn an_event_is_taken_up_again_whole_with_the_redrive_beside_it() {
     assert_eq!(input["detail"], event["detail"]);
 }
 
+/// What has no version id is found again by the time it was modified, as its own point knows it.
+#[test]
+fn an_event_without_a_version_id_is_taken_up_again_by_its_time() {
+    let modified = at(1_700_000_000);
+    let unversioned = |status, arn: &str| {
+        let mut point = point("primary", status, arn);
+        point.object.version_id = None;
+        point.object.last_modified = Some(modified);
+        point
+    };
+    let death = aborted();
+    let as_it_was = &death.event;
+    let again = event_again(&death, &[unversioned(Status::Copying, ARN)]);
+    assert_eq!(again["time"], json!(modified));
+    assert_eq!(again["detail"], as_it_was["detail"]);
+    for point in [
+        unversioned(Status::Stored, ARN),
+        unversioned(Status::Copying, "arn:aws:states:another"),
+        point("primary", Status::Copying, ARN),
+    ] {
+        assert_eq!(&event_again(&death, &[point]), as_it_was);
+    }
+}
+
 proptest! {
     #[test]
     fn names_fit_and_differ_by_subject_and_attempt(a in "\\PC{0,40}", b in "\\PC{0,40}", attempt in 0..9_u32) {
