@@ -31,8 +31,8 @@ pub const NEWER_NONCURRENT_VERSIONS_MAX: u32 = 100;
 /// Days after which a lifecycle rule can lead to an infrequent access class at the earliest (Amazon S3
 /// User Guide, "Constraints and considerations for transitions").
 pub const INFREQUENT_ACCESS_DAYS_MIN: u32 = 30;
-/// Most days that are taken of a lifecycle rule: a hundred years, as for Object Lock (Amazon S3 API
-/// Reference, "DefaultRetention").
+/// Most days that are taken of a lifecycle rule: a hundred years, the longest that Object Lock
+/// takes (Amazon S3 User Guide, "Object Lock considerations").
 pub const LIFECYCLE_DAYS_MAX: u32 = 36_500;
 /// Subject of an SNS e-mail, in ASCII characters (Amazon SNS API Reference, "Publish").
 pub const SNS_SUBJECT_CHARS_MAX: usize = 100;

@@ -63,6 +63,15 @@ fn what_has_expired_is_offered_no_more_and_the_rest_is() {
     let back = world.objects.get_object(SCRATCH, &target, None).unwrap();
     assert_eq!(back.body, b"version 1");
 
+    // Its upload's event once more copies nothing: it is what it is by choice.
+    let mut event: Value = serde_json::from_str(&world.event_of(key)).unwrap();
+    let oldest = world.versions(world.source(), key).pop();
+    event["detail"]["object"]["version-id"] = json!(oldest);
+    let again = world.start_with(&event.to_string());
+    assert_eq!(again.status, "SUCCEEDED", "{again:?}");
+    assert_eq!(world.versions(world.backup(), key).len(), 2);
+    assert_eq!(world.point_of_copy(key, first)["status"]["S"], "expired");
+
     let audit = world.audit(key, &json!({}));
     assert_eq!(audit.found(), BTreeMap::new(), "{:?}", audit.findings);
     assert_eq!(audit.verdict(), "whole");
