@@ -49,8 +49,8 @@ impl World {
         let answer = self.cloud.json(Service::Events, "TestEventPattern", &asked);
         if answer.expect("an answer")["Result"] == true {
             let queue = &self.outputs["FollowLifecycleQueueUrl"];
-            let send = json!({"QueueUrl": queue, "MessageBody": whole.to_string()});
-            let sent = self.cloud.json(Service::Sqs, "SendMessage", &send);
+            let message = json!({"QueueUrl": queue, "MessageBody": whole.to_string()});
+            let sent = self.cloud.json(Service::Sqs, "SendMessage", &message);
             sent.expect("the queue takes it");
         }
     }

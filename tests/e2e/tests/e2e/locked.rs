@@ -97,12 +97,12 @@ fn a_locked_bucket_takes_copies_marks_promotions_and_deletions() {
 fn carries_retention(world: &World, needle: &str, sent: bool) {
     let calls = world.proxy.calls(needle);
     let making = ["CopyObject", "CreateMultipartUpload"];
-    let made: Vec<_> = calls
+    let copying: Vec<_> = calls
         .iter()
         .filter(|call| making.contains(&call.operation.as_str()))
         .collect();
-    assert!(made.len() >= 6, "{}", made.len());
-    for call in made {
+    assert!(copying.len() >= 6, "{}", copying.len());
+    for call in copying {
         let (mode, until) = (
             call.header("x-amz-object-lock-mode"),
             call.header("x-amz-object-lock-retain-until-date"),
