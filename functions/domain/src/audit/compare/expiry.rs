@@ -3,13 +3,15 @@
 //! S3 counts from the moment the next version of the key was written, rounds up to the next midnight
 //! UTC, and works when it comes to it (Amazon S3 User Guide, "Lifecycle configuration elements").
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::KeyView;
 use super::order::as_settled;
 use crate::catalog::RecoveryPoint;
 use crate::order::must_be_latest;
 use crate::policy::Deletes;
+
+const DAY_SECONDS: i64 = 86_400;
 
 /// Whether no copy of a stored point need be there any more: it became noncurrent long enough ago,
 /// with enough newer versions above it. The copy that must be the latest never expires.
@@ -45,8 +47,14 @@ pub fn may_have_expired(view: &KeyView<'_>, point: &RecoveryPoint) -> bool {
     let Some(noncurrent) = later.filter(|at| *at > written).min() else {
         return false;
     };
-    let expires = noncurrent.saturating_add(SignedDuration::from_hours(24 * i64::from(days)));
-    expires.unwrap_or(Timestamp::MAX) <= view.now
+    expires(noncurrent, days) <= view.now
+}
+
+/// When S3 may expire what is noncurrent since then: never earlier.
+fn expires(noncurrent: Timestamp, days: u32) -> Timestamp {
+    let over = noncurrent.as_second() + i64::from(days) * DAY_SECONDS;
+    let midnights = over / DAY_SECONDS + i64::from(over % DAY_SECONDS > 0);
+    Timestamp::from_second(midnights * DAY_SECONDS).unwrap_or(Timestamp::MAX)
 }
 
 /// When its copy was written to the backup, or its delete marker.

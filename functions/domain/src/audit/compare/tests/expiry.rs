@@ -150,3 +150,77 @@ fn an_expired_version_that_is_the_latest_again_is_the_wrong_latest() {
     world.source[0].latest = true;
     assert_eq!(world.kinds(), [Kind::WrongLatest]);
 }
+
+/// What S3 does to one key of the backup: the newest first, by age and by how many are kept. Returns
+/// the copies that have expired.
+fn lifecycle_runs(world: &mut World, days: i64, keep: usize) -> Vec<String> {
+    let due = |at: Timestamp| (at.as_second() + days * DAY + DAY - 1) / DAY * DAY <= NOW;
+    let noncurrent = world.copies.windows(2).enumerate();
+    let gone: Vec<_> = noncurrent
+        .filter(|(newer, pair)| *newer >= keep && due(pair[0].modified))
+        .map(|(_, pair)| pair[1].id.clone())
+        .collect();
+    world.copies.retain(|copy| !gone.contains(&copy.id));
+    // A delete marker under which nothing is left goes too.
+    world.copies.retain({
+        let alone = world.copies.len() == 1;
+        move |copy| !(copy.delete_marker && alone)
+    });
+    gone
+}
+
+/// Versions at these moments, each copied as it was written; deleted at the last one, if so.
+fn world_of(times: &[i64], deleted: bool) -> World {
+    let versions = times.len() - usize::from(deleted);
+    let mut world = World::whole("k", versions);
+    for (number, second) in times[..versions].iter().enumerate() {
+        let point = &mut world.points[number];
+        (point.ended_at, point.object.last_modified) = (Some(at(*second)), Some(at(*second)));
+        world.source[versions - 1 - number].modified = at(*second);
+        world.copies[versions - 1 - number].modified = at(*second);
+    }
+    if deleted {
+        mirrored_deletion(&mut world, 0);
+        let second = at(times[versions]);
+        (world.source[0].modified, world.copies[0].modified) = (second, second);
+        let mut deletion = world.points[0].clone();
+        deletion.sk = "primary#deleted#d".into();
+        (deletion.status, deletion.backup) = (Status::Deleted, None);
+        deletion.object.deletion = Some("d".into());
+        deletion.ended_at = Some(second);
+        world.points.push(deletion);
+    }
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Every event was lost: what S3 has expired is a note each, and whatever else is missing is damage.
+    #[test]
+    fn what_s3_has_expired_is_a_note_and_whatever_else_is_gone_is_damage(
+        gaps in prop::collection::vec(1..8 * DAY, 2..7), tail in 3600..50 * DAY,
+        days in 1_u32..50, keep in 0_u32..4, deleted in any::<bool>(),
+        victim in any::<prop::sample::Index>(),
+    ) {
+        let mut second = NOW - tail - gaps.iter().sum::<i64>();
+        let times: Vec<_> = gaps.iter().map(|gap| { second += gap; second }).collect();
+        let mut world = world_of(&times, deleted);
+        world.lifecycle = Some(Lifecycle {
+            noncurrent_days: Some(days),
+            newer_noncurrent_versions: (keep > 0).then_some(keep),
+            ..Lifecycle::default()
+        });
+        prop_assert_eq!(world.kinds(), vec![], "all is there");
+        let gone = lifecycle_runs(&mut world, days.into(), keep as usize);
+        prop_assert_eq!(world.kinds(), vec![Kind::Expired; gone.len()], "{:?}", world);
+        let left: Vec<_> = world.copies.iter().filter(|it| !it.delete_marker).map(|it| it.id.clone()).collect();
+        if let Some(victim) = (!left.is_empty()).then(|| victim.get(&left)) {
+            world.remove_copy(victim);
+            let findings = world.compare().findings;
+            let of_victim = |it: &&Finding| it.backup_version_id.as_ref() == Some(victim);
+            let own: Vec<_> = findings.iter().filter(of_victim).map(|it| it.finding).collect();
+            prop_assert_eq!(own, vec![Kind::PointWithoutCopy], "{}: {:?}", victim, world);
+        }
+    }
+}
