@@ -3,6 +3,7 @@
 mod audit;
 mod failure;
 mod lag;
+mod lifecycle;
 mod redrive;
 mod restore;
 mod say;
@@ -75,6 +76,11 @@ enum Verb {
     /// line, and the verdict on standard error. Exits with 0 where the backup is whole, 1 where something is
     /// not in it yet, 6 where something proven is lost or differs, 7 where the audit came to no end.
     Audit(audit::Arguments),
+    /// Print the lifecycle configuration that a destination's bucket is to have, by what the policy says.
+    ///
+    /// Changes nothing: `aws s3api put-bucket-lifecycle-configuration` takes it. Exits with 2 where the policy
+    /// says nothing of one.
+    Lifecycle(lifecycle::Arguments),
 }
 
 #[tokio::main]
@@ -99,6 +105,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
         Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,
         Verb::Audit(arguments) => audit::run(&stack, &global, &arguments).await,
+        Verb::Lifecycle(arguments) => lifecycle::run(&stack, &global, &arguments).await,
     }
 }
 

@@ -219,6 +219,7 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
         .error
         .as_ref()
         .map(|error| format!("{error}: {}", point.message.as_deref().unwrap_or_default()));
+    let expired = point.expired_at.map(|at| format!("expired on {at}"));
     vec![
         point.destination.clone(),
         status(point.status, point.exhausted.is_some()),
@@ -226,7 +227,8 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
         object.version_id.clone().unwrap_or_else(|| "-".to_owned()),
         object.size.to_string(),
         copy.unwrap_or_else(|| "-".to_owned()),
-        error
+        expired
+            .or(error)
             .or(evidence)
             .or_else(|| point.message.clone())
             .unwrap_or_else(|| "-".to_owned()),

@@ -23,6 +23,9 @@ pub fn plan(global: &Global, course: &Course) -> io::Result<()> {
     for unknown in &plan.unknown {
         say::line(&format!("not known: {unknown}"))?;
     }
+    if let Some(expired) = plan.expired() {
+        say::line(&format!("expired: {expired}"))?;
+    }
     for left in &plan.named {
         say::line(&format!("{:?}: {}: {}", left.outcome, left.key, left.why))?;
     }

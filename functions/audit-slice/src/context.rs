@@ -9,6 +9,7 @@ use backup_aws::s3::head::Version;
 use backup_aws::s3::pages::Listed;
 use backup_aws::{Clients, Error, S3, Settings};
 use backup_domain::catalog::partition_key;
+use backup_domain::lifecycle::Lifecycle;
 use backup_domain::object::NULL_VERSION;
 use backup_domain::policy::Destination;
 use jiff::SignedDuration;
@@ -25,6 +26,8 @@ pub struct Context {
     pub region: String,
     /// How long a lease is given for.
     pub lease: SignedDuration,
+    /// The bucket whose lifecycle the deployment has made, and what that expires.
+    made: Option<(String, Lifecycle)>,
 }
 
 impl Context {
@@ -46,10 +49,19 @@ impl Context {
             },
             account: settings.text("ACCOUNT_ID")?,
             lease: SignedDuration::from_secs(settings.parse("LEASE_SECONDS")?),
+            made: made(settings)?,
             source,
             region,
             clients,
         })
+    }
+
+    /// What the lifecycle of a destination is said to do: by the policy, else by the deployment.
+    pub fn lifecycle<'a>(&'a self, destination: &'a Destination) -> Option<&'a Lifecycle> {
+        let made = self.made.as_ref();
+        let made = made.filter(|(bucket, _)| *bucket == destination.bucket);
+        let declared = destination.lifecycle.as_ref();
+        declared.or(made.map(|(_, lifecycle)| lifecycle))
     }
 
     pub fn source_s3(&self) -> S3 {
@@ -87,4 +99,16 @@ impl Context {
             owner: destination.account.clone(),
         }
     }
+}
+
+/// What the template's parameters say of the backup bucket, where the deployment made it.
+fn made(settings: Settings) -> Result<Option<(String, Lifecycle)>, Error> {
+    let some = |number: u32| (number > 0).then_some(number);
+    let lifecycle = Lifecycle {
+        noncurrent_days: some(settings.parse("BACKUP_NONCURRENT_DAYS")?),
+        newer_noncurrent_versions: some(settings.parse("BACKUP_NEWER_NONCURRENT_VERSIONS")?),
+        ..Lifecycle::default()
+    };
+    let bucket = settings.text("BACKUP_BUCKET")?;
+    Ok(lifecycle.noncurrent_days.map(|_| (bucket, lifecycle)))
 }

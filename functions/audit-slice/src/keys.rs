@@ -12,7 +12,7 @@ use backup_domain::audit::progress::{Reading, is_summed};
 use backup_domain::audit::request::Slice;
 use backup_domain::audit::totals::Destination as Counted;
 use backup_domain::audit::{Compared, Entry, Group, Level};
-use backup_domain::catalog::RecoveryPoint;
+use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::policy::{Choice, Deletes, Destination, Facts, Known, Rule};
 use backup_domain::{Policy, marker};
 use jiff::Timestamp;
@@ -104,6 +104,7 @@ impl Key {
             points: &place.points,
             strays: &strays,
             deletes: self.deletes(place, rules),
+            lifecycle: shared.context.lifecycle(place.destination),
             due_before: shared.due_before,
             now: Timestamp::now(),
             lease: shared.context.lease,
@@ -259,12 +260,13 @@ fn count(view: &KeyView<'_>, compared: &Compared) -> Counted {
         let mut held = compared.held.iter();
         held.any(|(point, _)| view.points[*point].object.in_order().is(&entry.in_order()))
     };
-    for (entry, _) in view
-        .source
-        .iter()
-        .zip(view.wanted)
-        .filter(|(_, wanted)| **wanted)
-    {
+    // What has expired was backed up, and is not wanted any more.
+    let expired = |entry: &Entry| {
+        let mut points = view.points.iter();
+        points.any(|it| it.status == Status::Expired && it.object.in_order().is(&entry.in_order()))
+    };
+    let wanted = |(entry, wanted): &(&Entry, &bool)| **wanted && !expired(entry);
+    for (entry, _) in view.source.iter().zip(view.wanted).filter(wanted) {
         counted.wanted += 1;
         counted.wanted_bytes += entry.size;
         if held(entry) {

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod digest;
+mod expire;
 mod failed;
 mod items;
 mod keys;
@@ -21,6 +22,7 @@ use items::{text, word};
 
 use crate::{ApiError, ErrorName, Failure};
 
+pub use expire::{Copy, CopyOf};
 pub use failed::{Failed, FailedPage, Whole};
 pub use items::Start;
 pub use keys::Keys;

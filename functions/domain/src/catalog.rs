@@ -1,5 +1,7 @@
 //! Recovery points: what the catalog holds of one version at one destination.
 
+mod expiry;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,6 +12,8 @@ use crate::multipart::Upload;
 use crate::object::SourceObject;
 use crate::order::Point;
 use crate::task::Machine;
+
+pub use expiry::Left;
 
 /// Version of the stored shape; readers refuse what they do not know.
 pub const SHAPE: u32 = 1;
@@ -36,6 +40,8 @@ pub enum Status {
     Failed,
     /// Stored, but its order could not be settled; parked. Counts as stored.
     Unsettled,
+    /// It was stored, and its copies have expired by the bucket's lifecycle.
+    Expired,
 }
 
 impl Status {
@@ -50,6 +56,7 @@ impl Status {
             Self::Deleted => "deleted",
             Self::Failed => "failed",
             Self::Unsettled => "unsettled",
+            Self::Expired => "expired",
         }
     }
 }
@@ -128,6 +135,9 @@ pub struct RecoveryPoint {
     /// When it was given up: no redrive takes it up by itself any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exhausted: Option<Timestamp>,
+    /// When the last of its copies expired: there only while it is `expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
 }
 
 impl RecoveryPoint {

@@ -80,6 +80,7 @@ pub fn claim(held: &Held, owner: &str, redriven_owner: Option<&str>, now: Timest
         | Status::Gone
         | Status::Superseded
         | Status::Deleted
+        | Status::Expired
         | Status::Skipped => Claim::Done(held.status),
         Status::Failed => Claim::TakeOver,
         Status::Copying => {
@@ -120,6 +121,7 @@ mod tests {
             Status::Gone,
             Status::Superseded,
             Status::Skipped,
+            Status::Expired,
         ] {
             assert_eq!(
                 claim(&held(done, past), "me", Some("other"), now),

@@ -16,6 +16,7 @@ pub mod intake;
 pub mod key;
 pub mod lag;
 pub mod lease;
+pub mod lifecycle;
 pub mod limits;
 pub mod marker;
 pub mod message;

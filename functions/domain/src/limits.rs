@@ -25,6 +25,15 @@ pub const MAP_ITERATIONS_MAX: u64 = 40;
 /// User metadata of one object: bytes of all names and values together (Amazon S3 User Guide,
 /// "Working with object metadata").
 pub const USER_METADATA_BYTES_MAX: usize = 2048;
+/// Newest noncurrent versions that a lifecycle rule can keep (Amazon S3 API Reference,
+/// "NoncurrentVersionExpiration").
+pub const NEWER_NONCURRENT_VERSIONS_MAX: u32 = 100;
+/// Days after which a lifecycle rule can lead to an infrequent access class at the earliest (Amazon S3
+/// User Guide, "Constraints and considerations for transitions").
+pub const INFREQUENT_ACCESS_DAYS_MIN: u32 = 30;
+/// Most days that are taken of a lifecycle rule: a hundred years, the longest that Object Lock
+/// takes (Amazon S3 User Guide, "Object Lock considerations").
+pub const LIFECYCLE_DAYS_MAX: u32 = 36_500;
 /// Subject of an SNS e-mail, in ASCII characters (Amazon SNS API Reference, "Publish").
 pub const SNS_SUBJECT_CHARS_MAX: usize = 100;
 /// Value of a standard and of an advanced parameter (AWS Systems Manager User Guide,

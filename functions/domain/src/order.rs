@@ -68,9 +68,11 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    fn is_stored(&self, version: &Version) -> bool {
+    /// Whether this version, which the source has, can be put on top: it is stored, or was stored and
+    /// its copies have expired since.
+    fn is_ready(&self, version: &Version) -> bool {
         let mut points = self.points.iter();
-        points.any(|point| point.is_stored() && point.version.is(version))
+        points.any(|point| point.was_stored() && point.version.is(version))
     }
 }
 
@@ -177,7 +179,7 @@ fn missing<'a>(view: &View<'a>) -> Step<'a> {
         match view.source.latest() {
             None if hidden => return Step::Done,
             None => return Step::MarkDeleted,
-            Some(latest) if hidden && !view.is_stored(&latest) => return Step::Done,
+            Some(latest) if hidden && !view.is_ready(&latest) => return Step::Done,
             Some(_) => {}
         }
     }
@@ -202,10 +204,20 @@ fn missing<'a>(view: &View<'a>) -> Step<'a> {
     }
 }
 
+/// The version whose copy must be the latest, and therefore never expires; `None` where a mirrored
+/// deletion must be, or nothing is stored.
+pub fn must_be_latest<'a>(view: &View<'a>) -> Option<Version<'a>> {
+    let deleted = view.deletes == Deletes::Mirror && view.source.latest().is_none();
+    let target = target(view).filter(|_| !deleted);
+    target.map(|point| point.version)
+}
+
 /// The point whose copy must be the latest.
 fn target<'v, 'a>(view: &'v View<'a>) -> Option<&'v Point<'a>> {
+    // An undelete may bring back what was deleted for so long that its copies have expired.
     let ready = |point: &&Point| {
-        point.is_stored() && (point.good_copy().is_some() || view.source.has(&point.version))
+        point.is_stored() && point.good_copy().is_some()
+            || point.was_stored() && view.source.has(&point.version)
     };
     let listed = |point: &&Point| view.source.has(&point.version);
     let stored = || view.points.iter().filter(ready);
@@ -235,7 +247,7 @@ fn on_top<'v, 'a>(view: &'v View<'a>) -> Option<&'v Point<'a>> {
 /// it failed, or an earlier try was cut off before it was gone or superseded.
 pub fn must_settle(status: Status, may_have_copied: bool) -> bool {
     match status {
-        Status::Stored | Status::Unsettled | Status::Deleted => true,
+        Status::Stored | Status::Unsettled | Status::Deleted | Status::Expired => true,
         Status::Failed | Status::Gone | Status::Superseded | Status::Skipped => may_have_copied,
         Status::Copying => false,
     }

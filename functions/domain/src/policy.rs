@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::lifecycle::Lifecycle;
+
 pub use check::{PolicyError, parse};
 pub use remarks::remarks;
 pub use rule::{Choice, Facts, Known};
@@ -47,6 +49,10 @@ pub struct Destination {
     /// Retention of the copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_lock: Option<ObjectLock>,
+    /// What the bucket's lifecycle does with the copies. It is said here, not done: S3 goes by the
+    /// bucket's own configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
     /// Lets copies of SSE-KMS objects lie under weaker encryption than SSE-KMS.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_weaker_encryption: bool,

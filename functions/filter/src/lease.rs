@@ -153,6 +153,7 @@ impl Filter {
             ended_at: ended.then_some(now),
             failed_at: None,
             exhausted: None,
+            expired_at: None,
         }
     }
 }

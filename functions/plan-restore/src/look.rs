@@ -37,6 +37,8 @@ pub enum Known {
 pub struct Looked {
     /// The first version that is known of it.
     pub earliest: Option<Timestamp>,
+    /// From when on nothing is needed that has expired, where something has.
+    pub whole_from: Option<Timestamp>,
     /// What to do.
     pub found: Found,
 }
@@ -98,6 +100,7 @@ impl Looker {
                 let found = self.by_points(&key.unwrap_or_default(), &points).await?;
                 Ok(Looked {
                     earliest: moment::earliest(&points),
+                    whole_from: moment::whole_from(&points),
                     found,
                 })
             }
@@ -148,6 +151,7 @@ impl Looker {
         let Some(key) = backup::source_key(backup_key, &backup.prefix) else {
             return Ok(Looked {
                 earliest: None,
+                whole_from: None,
                 found: Found::Absent,
             });
         };
@@ -176,7 +180,11 @@ impl Looker {
                 }
             }
         };
-        Ok(Looked { earliest, found })
+        Ok(Looked {
+            earliest,
+            whole_from: None,
+            found,
+        })
     }
 
     /// A version of the backup by its marker.

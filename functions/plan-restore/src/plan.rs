@@ -111,7 +111,7 @@ impl Planner {
             From::Catalog => vec![],
             From::Backup(_) => [
                 "deletions that were recorded and not mirrored (deletes: keep): such keys come back",
-                "versions that were never stored, and whether a copy was ever verified",
+                "versions that were never stored or whose copies have expired, and whether a copy was ever verified",
             ]
             .map(str::to_owned)
             .to_vec(),

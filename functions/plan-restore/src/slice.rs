@@ -127,6 +127,7 @@ impl<'p> Slice<'p> {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+        plan.whole_from = plan.whole_from.max(looked.whole_from);
         match looked.found {
             Found::Absent => plan.absent += 1,
             Found::Same => plan.same += 1,

@@ -166,6 +166,7 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         ended_at: Some(now),
         failed_at: None,
         exhausted: None,
+        expired_at: None,
     }
 }
 

@@ -1,13 +1,16 @@
-//! Through the findings of an audit, part by part.
+//! Through the findings of an audit, part by part: starts what the backup can mend, and notes which
+//! copies have expired.
 
 use std::sync::Arc;
 
 use backup_aws::at_once::each;
+use backup_aws::catalog::{Catalog, Copy, CopyOf};
 use backup_aws::s3::documents::Documents;
 use backup_aws::{Deadline, Failure, StepFunctions, executions};
 use backup_domain::audit::Finding;
 use backup_domain::audit::progress::{Progress, part_key, progress_key};
-use backup_domain::audit::repair::start_of;
+use backup_domain::audit::repair::{expiry_of, start_of};
+use backup_domain::catalog::partition_key;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -39,6 +42,9 @@ pub struct Repaired {
     /// Executions that were started.
     #[serde(default)]
     started: u64,
+    /// Copies that have expired and were taken off their recovery points.
+    #[serde(default)]
+    expired: u64,
     /// Whether there is more to do.
     #[serde(default)]
     more: bool,
@@ -46,6 +52,7 @@ pub struct Repaired {
 
 pub struct Repair {
     pub documents: Documents,
+    pub catalog: Catalog,
     pub executions: StepFunctions,
     pub machine: String,
     pub account: String,
@@ -79,6 +86,7 @@ impl Repair {
                 for started in done {
                     at.started += u64::from(started?);
                 }
+                at.expired += self.expire(&findings[at.lines..end], now).await?;
                 at.lines = end;
             }
             if at.lines >= findings.len() {
@@ -86,7 +94,34 @@ impl Repair {
             }
         }
         at.more = at.parts < parts;
-        info!(run = %at.run, started = at.started, more = at.more, "repaired");
+        let (started, expired) = (at.started, at.expired);
+        info!(run = %at.run, started, expired, more = at.more, "repaired");
         Ok(at)
+    }
+
+    /// Takes copies that have expired off their points; says how many were still on one.
+    async fn expire(&self, findings: &[Finding], now: Timestamp) -> Result<u64, Failure> {
+        let gone = findings.iter().filter_map(|finding| {
+            let id = expiry_of(finding)?.to_owned();
+            let pk = partition_key(&finding.bucket, &finding.key);
+            Some((pk, finding.destination.clone(), id))
+        });
+        let catalog = Arc::new(self.catalog.clone());
+        let done = each(gone.collect(), AT_ONCE, |(pk, destination, version_id)| {
+            let catalog = Arc::clone(&catalog);
+            async move {
+                let copy = Copy {
+                    of: CopyOf::Destination(&destination),
+                    version_id: &version_id,
+                };
+                catalog.expire(&pk, copy, now).await
+            }
+        })
+        .await;
+        let mut expired = 0;
+        for noted in done {
+            expired += u64::from(noted?);
+        }
+        Ok(expired)
     }
 }

@@ -120,6 +120,7 @@ impl One {
                 storage_class: Some("STANDARD".to_owned()),
                 kms_key: None,
                 object_lock: None,
+                lifecycle: None,
                 allow_weaker_encryption: false,
             },
             key: format!("{}{key}", self.to.prefix),

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use backup_stack::{Object, Silent, Toolchain};
 use serde_json::{Value, json};
 
+use crate::restoring::SCRATCH;
+use crate::retaining::RETAINED_DAYS;
 use crate::{Ended, Proxy, World};
 
 /// A moment at which every lease has run out.
@@ -48,9 +50,16 @@ impl World {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
             let proxy = Proxy::start().expect("a proxy");
-            let seldom = [("SweepMinutes", "60")];
-            let world = Self::start_with_parts(proxy, &seldom, None);
+            // Copies expire here; what that takes is checked in the same world.
+            let parameters = [
+                ("SweepMinutes", "60"),
+                ("BackupNoncurrentDays", RETAINED_DAYS),
+                ("RestoreBucketNames", SCRATCH),
+            ];
+            let world = Self::start_with_parts(proxy, &parameters, None);
             let world = world.expect("the local stack starts and the template deploys");
+            world.cloud.create_bucket(SCRATCH).expect("a bucket");
+            world.cloud.enable_versioning(SCRATCH).expect("versions");
             // A destination without a bucket would end every audit.
             let mut policy: Value = serde_json::from_str(&world.usual_policy()).expect("JSON");
             let destinations = policy["destinations"]

@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod queued;
 mod redriven;
 pub mod restoring;
+pub mod retaining;
 mod watched;
 pub mod world;
 

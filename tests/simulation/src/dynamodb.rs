@@ -317,6 +317,9 @@ fn term_holds(body: &Value, term: &str, item: Option<&Item>) -> bool {
         let right = number(Some(valued(body, value)));
         return left.zip(right).is_some_and(|(left, right)| left < right);
     }
+    if let Some((name, value)) = term.split_once(" <> ") {
+        return there(name) != Some(valued(body, value));
+    }
     let (name, value) = term
         .split_once(" = ")
         .unwrap_or_else(|| panic!("nothing here understands {term}"));

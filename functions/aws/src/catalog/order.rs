@@ -112,7 +112,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Records a promotion.
+    /// Records a promotion. A point whose copies had all expired is `stored` again by a good one.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
@@ -124,7 +124,7 @@ impl Catalog {
         good: bool,
     ) -> Result<(), Failure> {
         let list = if good { "promotions" } else { "bad" };
-        let request = self
+        let mut request = self
             .update(pk, sk)
             .update_expression(
                 "SET #list = list_append(if_not_exists(#list, :none), :ids) REMOVE #upload",
@@ -134,6 +134,30 @@ impl Catalog {
             .expression_attribute_names("#upload", "upload")
             .expression_attribute_values(":none", AttributeValue::L(vec![]))
             .expression_attribute_values(":ids", AttributeValue::L(vec![text(version_id)]));
+        if good {
+            request = request
+                .condition_expression("attribute_exists(pk) AND #status <> :expired")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":expired", text(Status::Expired.as_str()));
+        }
+        if self.sent(request).await? || !good {
+            return Ok(());
+        }
+        // All its copies had expired; now it has one again.
+        let request = self
+            .update(pk, sk)
+            .update_expression(
+                "SET #status = :stored, #backup.#version = :id REMOVE expiredAt, #backup.#class, #upload",
+            )
+            .condition_expression("#status = :expired")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#backup", "backup")
+            .expression_attribute_names("#version", "versionId")
+            .expression_attribute_names("#class", "storageClass")
+            .expression_attribute_names("#upload", "upload")
+            .expression_attribute_values(":stored", text(Status::Stored.as_str()))
+            .expression_attribute_values(":expired", text(Status::Expired.as_str()))
+            .expression_attribute_values(":id", text(version_id));
         self.sent(request).await.map(drop)
     }
 

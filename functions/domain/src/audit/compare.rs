@@ -1,6 +1,7 @@
 //! One key at one destination: what the listings and the catalog say of it, against each other.
 
 mod copies;
+mod expiry;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::{Finding, Kind};
 use super::totals::Pending;
 use crate::catalog::{RecoveryPoint, Status};
+use crate::lifecycle::Lifecycle;
 use crate::limits::MIB;
 use crate::object::NULL_VERSION;
 use crate::order::Version;
@@ -96,6 +98,8 @@ pub struct KeyView<'a> {
     pub strays: &'a BTreeMap<String, Stray>,
     /// What the rule says of deletions.
     pub deletes: Deletes,
+    /// What the bucket's lifecycle is said to do.
+    pub lifecycle: Option<&'a Lifecycle>,
     /// What is younger may still be under way.
     pub due_before: Timestamp,
     /// The moment of the audit.
@@ -214,6 +218,15 @@ fn of_point(view: &KeyView<'_>, at: usize, point: &RecoveryPoint, compared: &mut
     if there || !is_due(view, point) {
         return there;
     }
+    if expiry::may_have_expired(view, point) {
+        for id in good {
+            let detail = format!("version {id} is gone, as the bucket's lifecycle may have it");
+            let mut finding = found(Kind::Expired, detail);
+            finding.backup_version_id = Some(id.to_owned());
+            compared.findings.push(finding);
+        }
+        return true;
+    }
     let ids = good.into_iter().collect::<Vec<_>>().join(", ");
     let detail = format!("none of these versions is listed: {ids}");
     compared
@@ -303,4 +316,4 @@ fn is_stuck(view: &KeyView<'_>, point: &RecoveryPoint) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

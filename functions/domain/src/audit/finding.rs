@@ -56,6 +56,8 @@ kinds! {
     SizeDiffers "size-differs" Damaged "tag that backup version s3-backup=bad, delete the point from the catalog, then audit with --repair",
     /// The copy's checksum is not its source's, or not the proven one.
     ChecksumDiffers "checksum-differs" Damaged "tag that backup version s3-backup=bad, delete the point from the catalog, then audit with --repair",
+    /// The copy of a recovery point is not there, and its bucket's lifecycle may have expired it.
+    Expired "expired" Note "audit with --repair, which notes it in the catalog: the event that says so was lost",
     /// Neither a copy of this backup nor of another: somebody else wrote it.
     Extra "extra" Note "find out who else writes to the backup bucket",
     /// A second, identical copy of a version that has a proven one.

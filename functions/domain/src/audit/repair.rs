@@ -70,6 +70,12 @@ pub fn start_of(finding: &Finding, account: &str, region: &str, now: Timestamp) 
     })
 }
 
+/// The backup version that a finding says has expired: its point in the catalog is to say so too.
+pub fn expiry_of(finding: &Finding) -> Option<&str> {
+    let expired = finding.finding == Kind::Expired;
+    finding.backup_version_id.as_deref().filter(|_| expired)
+}
+
 /// A sequencer for a version whose event nobody knows: that of the beginning of its second, so that
 /// the events of that second count as later.
 fn sequencer(modified: Timestamp) -> String {

@@ -91,6 +91,11 @@ impl<'a> Point<'a> {
         matches!(self.status, Status::Stored | Status::Unsettled)
     }
 
+    /// Whether it has, or had until it expired.
+    pub fn was_stored(&self) -> bool {
+        self.is_stored() || self.status == Status::Expired
+    }
+
     /// Whether this backup version was refused.
     pub fn is_bad(&self, version_id: &str) -> bool {
         self.bad.iter().any(|bad| bad == version_id)
@@ -103,13 +108,10 @@ impl<'a> Point<'a> {
             || self.is_bad(version_id)
     }
 
-    /// A copy to promote from: the recorded one, unless it was refused since.
+    /// A copy to read, the last made first, since it is the last to expire; none that was refused.
     pub fn good_copy(&self) -> Option<&'a str> {
-        let promoted = self.promotions.iter().map(String::as_str);
-        self.backup
-            .into_iter()
-            .chain(promoted)
-            .find(|id| !self.is_bad(id))
+        let promoted = self.promotions.iter().rev().map(String::as_str);
+        promoted.chain(self.backup).find(|id| !self.is_bad(id))
     }
 
     /// Whether a marker means this version. Versions without ids are told apart by their events.

@@ -1,5 +1,6 @@
 use super::*;
 
+mod expired;
 mod properties;
 mod source_order;
 
@@ -271,7 +272,7 @@ fn two_heads_settle_what_is_mine_on_both_sides_and_nothing_else() {
 
 #[test]
 fn every_end_that_may_leave_a_copy_settles() {
-    for status in [Status::Stored, Status::Unsettled] {
+    for status in [Status::Stored, Status::Unsettled, Status::Expired] {
         assert!(must_settle(status, false) && must_settle(status, true));
     }
     for status in [

@@ -186,6 +186,13 @@ fn check_destination(
             "retention lasts at least one day",
         ));
     }
+    let lock_days = destination.object_lock.as_ref().map(|lock| lock.days);
+    if let Some(lifecycle) = &destination.lifecycle
+        && let Err((field, problem)) = lifecycle.check(lock_days)
+    {
+        let path = format!("lifecycle.{field}");
+        return Err(wrong(at(path.trim_end_matches('.')), problem));
+    }
     Ok(())
 }
 

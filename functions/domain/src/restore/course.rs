@@ -229,6 +229,9 @@ pub struct Summary {
     /// The first version that is known of all these keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earliest: Option<Timestamp>,
+    /// From this moment on nothing that was the latest version of any of these keys has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_from: Option<Timestamp>,
     /// Lines of the plan.
     pub lines: u64,
     /// Whether the target was empty under the prefix when planning began: then nothing is asked of it.
@@ -255,6 +258,16 @@ impl Summary {
         if !self.regions.contains(&copy.region) {
             self.regions.insert(copy.region.clone());
         }
+    }
+
+    /// In one line, where copies have expired that this moment needs: which moments need none.
+    pub fn expired(&self) -> Option<String> {
+        let whole = self.whole_from.filter(|_| self.missing > 0)?;
+        Some(if whole == Timestamp::MAX {
+            "copies that every moment needs".to_owned()
+        } else {
+            format!("copies that this moment needs, and none that {whole} or a later one needs")
+        })
     }
 
     /// Names something that is left out.

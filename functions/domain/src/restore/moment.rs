@@ -1,5 +1,7 @@
 //! Point in time: what a key was at a moment, by what the catalog knows of it.
 
+mod whole;
+
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
@@ -7,6 +9,8 @@ use jiff::Timestamp;
 use crate::catalog::{RecoveryPoint, Status};
 use crate::object::{NULL_VERSION, SourceObject};
 use crate::sequencer;
+
+pub use whole::whole_from;
 
 /// What a key was at a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,12 +160,15 @@ fn copy_of<'p>(
         let wished = destination == Some(point.destination.as_str());
         (!wished, class.is_some_and(is_archive), &point.destination)
     });
-    match best {
-        Some((point, copy)) => AtMoment::Offered { point, copy },
-        None => AtMoment::Missing {
-            point: version,
-            why: why(version),
-        },
+    if let Some((point, copy)) = best {
+        return AtMoment::Offered { point, copy };
+    }
+    // That its copy has expired says more than that another destination never had one.
+    let expired = |point: &&RecoveryPoint| point.status == Status::Expired;
+    let point = points.iter().filter(same).find(expired).unwrap_or(version);
+    AtMoment::Missing {
+        point,
+        why: why(point),
     }
 }
 
@@ -179,6 +186,10 @@ fn why(point: &RecoveryPoint) -> String {
         Status::Superseded => "it was overwritten before it could be copied",
         Status::Skipped => "it was not to be copied",
         Status::Deleted | Status::Failed => "its backup failed",
+        Status::Expired => {
+            let on = point.expired_at.map(|at| format!(" on {at}"));
+            return format!("its copy expired{}", on.unwrap_or_default());
+        }
     };
     match said {
         Some(said) => format!("{status}: {said}"),

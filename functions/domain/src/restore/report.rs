@@ -233,6 +233,10 @@ pub fn page(course: &Course, named: &[Restored]) -> String {
         line(&format!("Not known: {unknown}."));
         line("");
     }
+    if let Some(expired) = course.plan.expired() {
+        line(&format!("Expired: {expired}."));
+        line("");
+    }
     if !named.is_empty() {
         line("## Not restored");
         line("");

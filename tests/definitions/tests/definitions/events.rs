@@ -310,7 +310,7 @@ fn every_function_has_a_sample_task_of_its_type() {
                 readable::<Value>(task)
             }
             "watcher" => readable::<StatusChange>(task),
-            "intake" => readable::<SqsEvent>(task),
+            "intake" | "follow-lifecycle" => readable::<SqsEvent>(task),
             "redrive" => readable::<Request>(task),
             other => panic!("name the task type of {other} here"),
         };

@@ -202,6 +202,10 @@ pub fn folder(name: &str) -> String {
 pub const OUTSIDE: &[(&str, &str)] = &[
     ("Intake", "Lambda itself, with messages of its queue"),
     (
+        "FollowLifecycle",
+        "Lambda itself, with messages of its queue, that its rule feeds",
+    ),
+    (
         "Watcher",
         "its rule, with the executions whose end no state can see",
     ),
@@ -212,7 +216,7 @@ pub const OUTSIDE: &[(&str, &str)] = &[
 
 /// What the template says of whoever calls a function: a rule that may, or a queue.
 fn caller(name: &str) -> Vec<String> {
-    if name == "Intake" {
+    if ["Intake", "FollowLifecycle"].contains(&name) {
         return vec![
             format!("  {name}Source:\n    Type: AWS::Lambda::EventSourceMapping\n"),
             format!("      FunctionName: !GetAtt {name}Function.Arn\n"),

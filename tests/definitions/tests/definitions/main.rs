@@ -14,6 +14,7 @@ mod machine;
 mod parameters;
 mod payload;
 mod promises;
+mod retention;
 mod roles;
 mod storage;
 

@@ -13,6 +13,9 @@ const UNASKED: &[(&str, &str, &str)] = &[
     ("Intake", "sqs:ReceiveMessage", POLLED),
     ("Intake", "sqs:DeleteMessage", POLLED),
     ("Intake", "sqs:GetQueueAttributes", POLLED),
+    ("FollowLifecycle", "sqs:ReceiveMessage", POLLED),
+    ("FollowLifecycle", "sqs:DeleteMessage", POLLED),
+    ("FollowLifecycle", "sqs:GetQueueAttributes", POLLED),
     (
         "*",
         "s3:ListBucket",

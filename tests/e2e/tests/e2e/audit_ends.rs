@@ -163,6 +163,7 @@ fn auditing_functions_may_do_what_they_do_and_nothing_more() {
     world.annotate_copy(&format!("{annotated}one"), "note", "said");
     world.forget(&format!("{plain}two"));
     world.put_copy_again(&format!("{plain}one"));
+    let lost = world.expired_long_ago(&format!("{plain}lost"));
     for (prefix, more) in [
         (plain, json!({"level": "read", "repair": true})),
         (annotated, json!({"level": "checksums"})),
@@ -176,8 +177,15 @@ fn auditing_functions_may_do_what_they_do_and_nothing_more() {
             points => Err(points.to_string()),
         }
     });
+    let point = world.point_of_copy(&format!("{plain}lost"), &lost);
+    assert_eq!(point["status"]["S"], "expired", "by the repair");
+    let top = world
+        .versions(world.backup(), &format!("{plain}lost"))
+        .remove(0);
+    world.tell_lifecycle(&world.transition_of(&format!("{plain}lost"), &top));
+    world.followed();
     let asked = asked(world);
-    for name in ["AuditSlice", "Repair", "FinishAudit"] {
+    for name in ["AuditSlice", "Repair", "FinishAudit", "FollowLifecycle"] {
         let function = world.function(name);
         check(
             world,

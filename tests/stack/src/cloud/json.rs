@@ -1,4 +1,4 @@
-//! Services that speak JSON: Step Functions, DynamoDB, SQS, SSM.
+//! Services that speak JSON: Step Functions, DynamoDB, EventBridge, SQS, SSM.
 
 use serde_json::{Value, json};
 use ureq::http::{Method, Request};
@@ -81,6 +81,7 @@ impl Cloud {
 fn protocol(service: Service) -> (&'static str, &'static str) {
     match service {
         Service::DynamoDb => ("DynamoDB_20120810", "1.0"),
+        Service::Events => ("AWSEvents", "1.1"),
         Service::Sqs => ("AmazonSQS", "1.0"),
         Service::Ssm => ("AmazonSSM", "1.1"),
         Service::StepFunctions => ("AWSStepFunctions", "1.0"),

@@ -25,6 +25,7 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 pub enum Service {
     CloudFormation,
     DynamoDb,
+    Events,
     Iam,
     Lambda,
     S3,
@@ -39,6 +40,7 @@ impl Service {
         match self {
             Self::CloudFormation => "CloudFormation",
             Self::DynamoDb => "DynamoDB",
+            Self::Events => "EventBridge",
             Self::Iam => "IAM",
             Self::Lambda => "Lambda",
             Self::S3 => "S3",
@@ -54,6 +56,7 @@ impl Service {
         match self {
             Self::CloudFormation => "cloudformation",
             Self::DynamoDb => "dynamodb",
+            Self::Events => "events",
             Self::Iam => "iam",
             Self::Lambda => "lambda",
             Self::S3 => "s3",

@@ -64,7 +64,7 @@ fn of_marked(view: &KeyView<'_>, marked: Marked<'_>, bad: bool) -> Option<Findin
     let status = point.map(|point| point.status);
     let kind = match status {
         _ if bad => Kind::BadVersion,
-        Some(Status::Stored | Status::Unsettled) => Kind::Surplus,
+        Some(Status::Stored | Status::Unsettled | Status::Expired) => Kind::Surplus,
         // Its execution is at it, or its failure is a finding already.
         Some(Status::Copying | Status::Failed) => return None,
         _ => Kind::CopyWithoutPoint,

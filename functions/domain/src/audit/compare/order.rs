@@ -7,24 +7,7 @@ use crate::order::{BackupLatest, Listing, Marked, Step, View, settle};
 
 /// Whether the backup's latest version is the right one, as settling decides it.
 pub fn of_order(view: &KeyView<'_>, compared: &mut Compared) {
-    let versions = view.source.iter().filter(|entry| !entry.delete_marker);
-    let marker = view
-        .source
-        .first()
-        .is_some_and(|entry| entry.delete_marker && entry.latest);
-    let points = view
-        .points
-        .iter()
-        .filter(|point| point.object.deletion.is_none());
-    let order = View {
-        backup: latest(view),
-        points: points.map(RecoveryPoint::in_order).collect(),
-        source: Listing {
-            versions: versions.map(Entry::in_order).collect(),
-            delete_marker: marker,
-        },
-        deletes: view.deletes,
-    };
+    let order = as_settled(view);
     let (version, detail) = match settle(&order, 0) {
         Ok(Step::Done) | Err(_) => return,
         Ok(Step::Promote { version, .. }) => {
@@ -49,6 +32,28 @@ pub fn of_order(view: &KeyView<'_>, compared: &mut Compared) {
             backup_version_id: on_top,
             ..of_point_as(point, Kind::WrongLatest, detail)
         });
+    }
+}
+
+/// The key as settling sees it.
+pub fn as_settled<'a>(view: &KeyView<'a>) -> View<'a> {
+    let versions = view.source.iter().filter(|entry| !entry.delete_marker);
+    let marker = view
+        .source
+        .first()
+        .is_some_and(|entry| entry.delete_marker && entry.latest);
+    let points = view
+        .points
+        .iter()
+        .filter(|point| point.object.deletion.is_none());
+    View {
+        backup: latest(view),
+        points: points.map(RecoveryPoint::in_order).collect(),
+        source: Listing {
+            versions: versions.map(Entry::in_order).collect(),
+            delete_marker: marker,
+        },
+        deletes: view.deletes,
     }
 }
 

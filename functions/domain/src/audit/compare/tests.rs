@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::catalog::{BackupVersion, SHAPE, partition_key, sort_key};
 use crate::evidence::{Evidence, Kind as Proof};
+use crate::lifecycle::Lifecycle;
 use crate::task::fixtures::object;
+
+mod expiry;
 
 const DAY: i64 = 86_400;
 const NOW: i64 = 100 * DAY;
@@ -23,6 +26,7 @@ struct World {
     points: Vec<RecoveryPoint>,
     strays: BTreeMap<String, Stray>,
     deletes: Deletes,
+    lifecycle: Option<Lifecycle>,
 }
 
 impl World {
@@ -34,6 +38,7 @@ impl World {
             points: vec![],
             strays: BTreeMap::new(),
             deletes: Deletes::Keep,
+            lifecycle: None,
         };
         for number in 1..=versions {
             let modified = at(i64::try_from(number).expect("few") * DAY);
@@ -68,6 +73,7 @@ impl World {
             points: &self.points,
             strays: &self.strays,
             deletes: self.deletes,
+            lifecycle: self.lifecycle.as_ref(),
             due_before: at(NOW - 900),
             now: at(NOW),
             lease: SignedDuration::from_hours(24),
@@ -149,6 +155,7 @@ fn point(key: &str, version: &Entry, copy: &str) -> RecoveryPoint {
         verified_at: None,
         failed_at: None,
         exhausted: None,
+        expired_at: None,
         machine: crate::task::Machine::default(),
         error: None,
         message: None,
@@ -223,7 +230,7 @@ fn seed(world: &mut World, kind: Kind, number: usize) {
             world.add_copy("x");
             world.points[place].bad.push("x".into());
         }
-        Kind::TagsDiffer | Kind::AnnotationsDiffer | Kind::StrayUpload => {
+        Kind::Expired | Kind::TagsDiffer | Kind::AnnotationsDiffer | Kind::StrayUpload => {
             unreachable!("no listing of keys shows {kind:?} of {version}")
         }
     }

@@ -1,3 +1,5 @@
+mod expired;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -37,6 +39,7 @@ pub fn point(destination: &str, object: SourceObject, status: Status) -> Recover
         verified_at: None,
         failed_at: None,
         exhausted: None,
+        expired_at: None,
         error: None,
         message: None,
         day: None,
