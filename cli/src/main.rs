@@ -1,6 +1,7 @@
 //! `s3-backup`: what an operator asks of a deployed backup, and tells it to do.
 
 mod audit;
+mod drill;
 mod failure;
 mod lag;
 mod lifecycle;
@@ -70,6 +71,11 @@ enum Verb {
     /// there already with the right content is left alone, so that a restore that was cut off goes on.
     /// Exits with 1 where something was not restored, with 2 where the restore cannot be meant like that.
     Restore(restore::Arguments),
+    /// Try a restore: a sample into the scratch bucket, proven; says what a real one could rely on.
+    ///
+    /// Needs a stack that has drills (parameter DrillDays). The scratch bucket empties itself. Exits with 1
+    /// where the drill failed: its report names the objects.
+    Drill(drill::Arguments),
     /// Compare source, backup and catalog, and say what is not safely in the backup.
     ///
     /// Read-only, unless told to repair. Shows each difference, then the verdict; with --json one finding a
@@ -104,6 +110,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
         Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
         Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,
+        Verb::Drill(arguments) => drill::run(&stack, &global, &arguments).await,
         Verb::Audit(arguments) => audit::run(&stack, &global, &arguments).await,
         Verb::Lifecycle(arguments) => lifecycle::run(&stack, &global, &arguments).await,
     }

@@ -1,6 +1,6 @@
 //! `s3-backup restore`.
 
-mod follow;
+pub mod follow;
 mod show;
 
 use std::io::IsTerminal;
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Region of the target bucket, where it is not the stack's own.
     #[arg(long, value_name = "REGION")]
     to_region: Option<String>,
+    /// Account that owns the target bucket, where it is not the stack's own.
+    #[arg(long, value_name = "ACCOUNT")]
+    to_owner: Option<String>,
     /// Show the plan, and write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -156,6 +159,7 @@ fn request(arguments: &Arguments) -> Result<Request, Failure> {
             bucket,
             prefix,
             region: arguments.to_region.clone(),
+            owner: arguments.to_owner.clone(),
         },
         mode,
         from,
@@ -165,6 +169,7 @@ fn request(arguments: &Arguments) -> Result<Request, Failure> {
             ..Archive::default()
         },
         dry_run: true,
+        sample: None,
     })
 }
 

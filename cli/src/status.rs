@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
-use crate::{Global, lag, say};
+use crate::{Global, drill, lag, say};
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,8 @@ pub async fn run(
         return of_key(stack, global, arguments, key).await;
     }
     let now = of_stack(stack, global).await?;
-    Ok(now.worse(lag::show(stack, global).await?))
+    let lag = lag::show(stack, global).await?;
+    Ok(now.worse(lag).worse(drill::show(stack, global).await?))
 }
 
 /// How the whole is: what the indexes of the catalog, the queue and the state machine say.

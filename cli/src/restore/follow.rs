@@ -6,6 +6,7 @@ use backup_aws::restores::{self, State};
 use backup_aws::{ErrorName, Failure as Refused};
 use backup_domain::error::Cause;
 use backup_domain::restore::course::{Course, Work};
+use backup_domain::restore::request::FOLDER;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -35,7 +36,12 @@ impl Ended {
 
     /// Whether it ended with a report that says what is not back.
     pub fn is_incomplete(&self) -> bool {
-        matches!(self, Self::Badly(cause) if cause.error == ErrorName::RestoreIncomplete.as_str())
+        self.has_raised(ErrorName::RestoreIncomplete)
+    }
+
+    /// Whether it ended with this error.
+    pub fn has_raised(&self, name: ErrorName) -> bool {
+        matches!(self, Self::Badly(cause) if cause.error == name.as_str())
     }
 
     /// Why it ended badly.
@@ -81,9 +87,16 @@ pub async fn follow(
     let machine = &stack.resources.restore_machine;
     let execution = restores::start(&client, machine, input).await?;
     let bar = bar(global, what);
-    let work = input["plan"].as_str().map(|folder| Work {
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    let folder = match (input["plan"].as_str(), input.get("sample")) {
+        (Some(folder), _) => Some(folder.to_owned()),
+        // A drill plans and restores in one.
+        (None, Some(_)) => Some(format!("{FOLDER}{name}/")),
+        (None, None) => None,
+    };
+    let work = folder.map(|folder| Work {
         bucket: stack.resources.reports.clone(),
-        folder: folder.to_owned(),
+        folder,
     });
     loop {
         match restores::state(&client, &execution).await? {

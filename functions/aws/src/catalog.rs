@@ -2,12 +2,14 @@
 
 mod breaker;
 mod digest;
+mod drill;
 mod expire;
 mod failed;
 mod items;
 mod keys;
 mod lag;
 mod order;
+mod sample;
 mod scan;
 mod watch;
 
@@ -28,6 +30,7 @@ pub use items::Start;
 pub use keys::Keys;
 pub use lag::{Ended, Tracked};
 pub use order::Owed;
+pub use sample::Segment;
 pub use watch::{Claim, Page};
 
 type Item = HashMap<String, AttributeValue>;

@@ -128,7 +128,7 @@ async fn annotate(
 ) -> Result<(), Failure> {
     let source = clients.s3(&task.object.region);
     let version = source_version(&task.object);
-    match carry(&source, version, s3, &task.target, version_id).await {
+    match carry(&source, version, s3, &task.target, Some(version_id)).await {
         Ok(carried) => {
             info!(carried, "annotations");
             Ok(())

@@ -76,6 +76,8 @@ error_names! {
     InvalidRestore => "correct the request and start a new execution",
     /// Raised at the end of a restore that did not bring back everything; its report says what.
     RestoreIncomplete => "read the report; start an execution with its plan to try again what failed",
+    /// Raised at the end of a drill that did not bring back and prove all of its sample.
+    DrillFailed => "read the report; s3-backup audit --level checksums says whether more is damaged; start an execution with its plan to try again",
     /// The dead-letter queue refused the event.
     Unparked => "check the dead-letter queue and its policy; the catalog holds the failure, s3-backup redrive goes by it",
 }

@@ -1,10 +1,12 @@
 //! What FinishRestore does after a slice, and at the end.
 
+use backup_aws::catalog::Catalog;
 use backup_aws::s3::documents::Documents;
 use backup_aws::{Clients, ErrorName, Failure, Sns, topic};
 use backup_domain::restore::course::{Course, FinishTask, Next, wait_seconds};
 use backup_domain::restore::line::json_line;
 use backup_domain::restore::report::{self, Restored};
+use backup_domain::task::Execution;
 use tracing::info;
 
 use crate::tally::Progress;
@@ -19,15 +21,23 @@ pub struct Finish {
     pub sns: Sns,
     pub topic: String,
     pub region: String,
+    pub stack: String,
+    pub catalog: Catalog,
 }
 
 impl Finish {
     /// Counts the slice; then the next one, or waiting, or the report.
     ///
     /// # Errors
-    /// `RestoreIncomplete` when not everything is back: the report is written, and told.
+    /// `RestoreIncomplete`, of a drill `DrillFailed`, when not everything is back: the report is
+    /// written, and told.
     pub async fn finish(&self, task: FinishTask) -> Result<Course, Failure> {
-        let mut course = task.course;
+        let Some(mut course) = task.course else {
+            let failure = task.failure.unwrap_or_default();
+            return self
+                .end_without_course(&task.input, &failure, &task.execution)
+                .await;
+        };
         let documents = Documents {
             client: self.clients.s3(&self.region),
             bucket: course.work.bucket.clone(),
@@ -53,7 +63,7 @@ impl Finish {
             course.lines = course.work.lines(course.slice);
             return Ok(course);
         }
-        self.end(course, &progress, &documents, &task.execution.id)
+        self.end(course, &progress, &documents, &task.execution)
             .await
     }
 
@@ -62,7 +72,7 @@ impl Finish {
         mut course: Course,
         progress: &Progress,
         documents: &Documents,
-        execution: &str,
+        execution: &Execution,
     ) -> Result<Course, Failure> {
         course.next = Next::End;
         course.done = progress.total();
@@ -80,16 +90,27 @@ impl Finish {
         documents
             .put(&course.work.report(), text, "application/json")
             .await?;
-        let message = report::message(&course, execution);
-        topic::publish(&self.sns, &self.topic, &message, &course.request.to.bucket).await?;
+        let (is_well, name) = if let Some(sample) = &course.request.sample {
+            let drilled = self.end_drill(&course, sample, execution, &named);
+            (drilled.await?.passed, ErrorName::DrillFailed)
+        } else {
+            let message = report::message(&course, &execution.id, &named);
+            topic::publish(&self.sns, &self.topic, &message, &course.request.to.bucket).await?;
+            (course.done.is_complete(), ErrorName::RestoreIncomplete)
+        };
         let verdict = report::verdict(&course.done);
         info!(%verdict, "ended");
-        if course.done.is_complete() {
+        if is_well {
             return Ok(course);
         }
         let work = &course.work;
-        let message = format!("{verdict}; report: s3://{}/{}", work.bucket, work.page());
-        Err(Failure::new(ErrorName::RestoreIncomplete, message))
+        let first = named.iter().find_map(|one| one.unproven.as_ref());
+        let first = first.map_or_else(String::new, |it| format!("; {}", it.advice()));
+        let report = format!("s3://{}/{}", work.bucket, work.page());
+        Err(Failure::new(
+            name,
+            format!("{verdict}; report: {report}{first}"),
+        ))
     }
 }
 

@@ -1,4 +1,5 @@
 //! State `FinishRestore`: its handler, apart from the wiring in `main.rs`.
 
+pub mod drill;
 pub mod finish;
 pub mod tally;

@@ -3,6 +3,7 @@
 //!
 //! Safe to run twice: counts and report are written whole; a repeated run may tell twice.
 
+use backup_aws::catalog::Catalog;
 use backup_aws::{Clients, Error, Settings, serve};
 use finish_restore::finish::Finish;
 
@@ -13,6 +14,8 @@ async fn main() -> Result<(), Error> {
         topic: Settings.text("TOPIC_ARN")?,
         region: Settings.text("AWS_REGION")?,
         sns: clients.sns(),
+        stack: Settings.text("STACK_NAME")?,
+        catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
         clients,
     };
     serve(|task| finish.finish(task)).await

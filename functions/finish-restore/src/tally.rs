@@ -55,7 +55,7 @@ impl Progress {
                 text.push('\n');
                 let is_well = matches!(
                     one.outcome,
-                    Outcome::Restored | Outcome::Same | Outcome::Hidden
+                    Outcome::Restored | Outcome::Same | Outcome::Hidden | Outcome::Archived
                 );
                 if !is_well && counted.named.len() < NAMED_MAX {
                     counted.named.push(one);

@@ -15,9 +15,11 @@ use backup_domain::restore::conflict::{Decided, Hiding, There, decide, hide};
 use backup_domain::restore::course::Course;
 use backup_domain::restore::line::{Copy, Item};
 use backup_domain::restore::moment::{self, AtMoment};
+use backup_domain::restore::owners::Owners;
 use backup_domain::restore::proof::{Alike, alike, alike_by_catalog};
 use backup_domain::restore::report::{Left, Outcome};
 use backup_domain::restore::request::{Backup, From, Mode, Request};
+use backup_domain::restore::sample::Candidate;
 use jiff::Timestamp;
 
 use crate::plan::Planner;
@@ -31,6 +33,8 @@ pub enum Known {
     Points(Vec<RecoveryPoint>),
     /// Its key and versions in a backup bucket.
     Versions(String, Vec<Entry>),
+    /// One of its versions, chosen for a drill.
+    Sampled(Candidate),
 }
 
 /// What is to be done with a key.
@@ -50,7 +54,7 @@ pub enum Found {
     /// Nothing: its content is there.
     Same,
     /// This; and whether it covers something.
-    Do(Item, bool),
+    Do(Box<Item>, bool),
     /// Nothing, and somebody should know.
     Left(Left),
 }
@@ -64,6 +68,7 @@ pub struct Looker {
     target: S3,
     backup: S3,
     target_empty: bool,
+    owners: Owners,
 }
 
 /// The version of a moment, ready to be compared with what is there.
@@ -75,7 +80,7 @@ struct Wanted {
 
 impl Looker {
     /// With the clients that this plan needs.
-    pub fn new(planner: &Planner, course: &Course) -> Self {
+    pub fn new(planner: &Planner, course: &Course, owners: Owners) -> Self {
         let request = course.request.clone();
         let region = |named: Option<&String>| named.unwrap_or(&planner.region).clone();
         let backup = match &request.from {
@@ -88,19 +93,38 @@ impl Looker {
             backup: planner.clients.s3(&backup),
             region: backup,
             target_empty: course.plan.target_empty,
+            owners,
             request,
         }
+    }
+
+    /// Account that owns a backup bucket, where that is known.
+    pub fn owner_of(&self, backup: &str) -> Option<String> {
+        self.owners.of(backup)
     }
 
     /// Decides for one key.
     pub async fn look(&self, known: Known) -> Result<Looked, Failure> {
         match (known, &self.request.from) {
             (Known::Points(points), _) => {
-                let key = points.first().map(|point| point.object.key.clone());
-                let found = self.by_points(&key.unwrap_or_default(), &points).await?;
+                let wished = self.request.destination.as_deref();
+                let found = self.by_points(&points, self.request.at, wished).await?;
                 Ok(Looked {
                     earliest: moment::earliest(&points),
                     whole_from: moment::whole_from(&points),
+                    found,
+                })
+            }
+            (Known::Sampled(it), _) => {
+                let wished = Some(it.destination.as_str());
+                let mut found = self.by_points(&it.points, it.at, wished).await?;
+                if let Found::Do(item, _) = &mut found {
+                    item.at = Some(it.at);
+                }
+                Ok(Looked {
+                    earliest: moment::earliest(&it.points),
+                    // A drill asks for each key's own moment.
+                    whole_from: None,
                     found,
                 })
             }
@@ -114,9 +138,14 @@ impl Looker {
         }
     }
 
-    async fn by_points(&self, key: &str, points: &[RecoveryPoint]) -> Result<Found, Failure> {
-        let request = &self.request;
-        match moment::at_moment(points, request.at, request.destination.as_deref()) {
+    async fn by_points(
+        &self,
+        points: &[RecoveryPoint],
+        at: Timestamp,
+        wished: Option<&str>,
+    ) -> Result<Found, Failure> {
+        let key = points.first().map_or("", |point| point.object.key.as_str());
+        match moment::at_moment(points, at, wished) {
             AtMoment::NotYet | AtMoment::Deleted => self.absent(key).await,
             AtMoment::Missing { why, .. } => Ok(missing(key, why)),
             AtMoment::Offered { point, copy } => {
@@ -128,7 +157,7 @@ impl Looker {
                     copy: Copy {
                         bucket: backup.bucket.clone(),
                         region: backup.region.clone(),
-                        account: None,
+                        account: self.owners.of(&backup.bucket),
                         key: Some(backup.key.clone()).filter(|other| other != key),
                         version_id: copy.to_owned(),
                         size: point.object.size,
@@ -203,7 +232,11 @@ impl Looker {
             return Ok((held, None));
         }
         held.what = What::Foreign;
-        let version = version(&backup.bucket, key, Some(&held.version_id));
+        let owner = self.owners.of(&backup.bucket);
+        let version = Version {
+            owner: owner.as_deref(),
+            ..version(&backup.bucket, key, Some(&held.version_id))
+        };
         let found = head(&self.backup, version).await;
         let found = found.map_err(|api| api.at_destination(&backup.bucket, &self.region))?;
         let head::Found::Object(found) = found else {
@@ -224,8 +257,12 @@ impl Looker {
         heads: &[(Held, Option<Head>)],
     ) -> Result<Option<Wanted>, Failure> {
         let (bad, bad_value) = backup_aws::s3::copy::BAD;
+        let owner = self.owners.of(&backup.bucket);
         for held in copies {
-            let version = version(&backup.bucket, key, Some(&held.version_id));
+            let version = Version {
+                owner: owner.as_deref(),
+                ..version(&backup.bucket, key, Some(&held.version_id))
+            };
             let tags = head::tags(&self.backup, version).await;
             let tags = match tags {
                 Ok(tags) => tags,
@@ -248,7 +285,7 @@ impl Looker {
                 copy: Copy {
                     bucket: backup.bucket.clone(),
                     region: self.region.clone(),
-                    account: None,
+                    account: self.owners.of(&backup.bucket),
                     key: Some(key.to_owned()).filter(|key| key != source_key),
                     version_id: held.version_id.clone(),
                     size: facts.size,
@@ -268,13 +305,11 @@ impl Looker {
         let modified = self.there(key).await?.and_then(|head| head.last_modified);
         Ok(match hide(modified, self.request.at) {
             Hiding::Done => Found::Absent,
-            Hiding::Hide => Found::Do(
-                Item {
-                    key: key.to_owned(),
-                    copy: None,
-                },
-                true,
-            ),
+            Hiding::Hide => {
+                let key = key.to_owned();
+                let (at, copy) = (None, None);
+                Found::Do(Box::new(Item { key, at, copy }), true)
+            }
             Hiding::Conflict(why) => left(key, Outcome::Conflict, why),
         })
     }
@@ -283,10 +318,11 @@ impl Looker {
         if let Err(problem) = destination_key(&self.request.to.prefix, key) {
             return Ok(missing(key, problem.to_string()));
         }
-        let item = Item {
+        let item = Box::new(Item {
             key: key.to_owned(),
+            at: None,
             copy: Some(wanted.copy.clone()),
-        };
+        });
         let Some(head) = self.there(key).await? else {
             return Ok(Found::Do(item, false));
         };
@@ -324,7 +360,11 @@ impl Looker {
         }
         let to = &self.request.to;
         let target = format!("{}{key}", to.prefix);
-        let found = head(&self.target, version(&to.bucket, &target, None)).await;
+        let version = Version {
+            owner: to.owner.as_deref(),
+            ..version(&to.bucket, &target, None)
+        };
+        let found = head(&self.target, version).await;
         match found.map_err(|api| api.at_service(&to.bucket))? {
             head::Found::Object(head) => Ok(Some(*head)),
             head::Found::Nothing => Ok(None),

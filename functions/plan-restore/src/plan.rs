@@ -1,24 +1,24 @@
 //! What PlanRestore does: begins a plan, or goes on with it, until all keys are looked at.
 
 use backup_aws::catalog::Catalog;
+use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::documents::Documents;
 use backup_aws::s3::listing;
 use backup_aws::{ApiError, Clients, Deadline, Failure};
 use backup_domain::restore::course::{Course, Next, PlanTask, Summary, Work};
 use backup_domain::restore::estimate::{Terms, estimate};
 use backup_domain::restore::line::json_line;
+use backup_domain::restore::owners::{Owners, account_of};
 use backup_domain::restore::report::Counts;
 use backup_domain::restore::request::{
     Deployed, FOLDER, From, Input, Request, RequestError, check, parse,
 };
 use backup_domain::task::Execution;
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::slice::Slice;
 
-/// Objects of one slice: a Map works through it, and one report lists it.
-const SLICE_ITEMS_MAX: usize = 100_000;
 /// Bytes of one slice, so that it fits into the function's memory.
 const SLICE_BYTES_MAX: usize = 80 * 1024 * 1024;
 
@@ -31,24 +31,34 @@ pub struct Planner {
     pub targets: Vec<String>,
     pub reports: String,
     pub region: String,
+    /// Who owns what, and whether annotations are carried.
+    pub policy: PolicyStore,
+    /// Bucket that drills go to, where there are any.
+    pub scratch: Option<String>,
+    /// Objects of one slice at most: a Map works through it, and one report lists it.
+    pub slice_items: usize,
+    /// Objects of one line at most.
+    pub line_items: usize,
 }
 
 impl Planner {
     /// Plans one slice.
     pub async fn plan(&self, task: PlanTask, deadline: Deadline) -> Result<Course, Failure> {
+        let owners = self.owners(account_of(&task.execution.id)).await;
         let mut course = match task.course {
             Some(course) => course,
             None => match parse(&task.input)? {
-                Input::New(request) => self.begin(*request, &task.execution).await?,
+                Input::New(request) => self.begin(*request, &task.execution, &owners).await?,
                 Input::Planned(folder) => return self.go_on(&folder).await,
+                Input::Drill(sample) => return self.drill(sample, &task.execution, owners).await,
             },
         };
-        let mut slice = Slice::new(self, &course);
+        let mut slice = Slice::new(self, &course, owners);
         loop {
             let page = slice.page(course.cursor.as_ref()).await?;
             course.cursor = page.next;
             slice.look_at(page.keys, &mut course.plan).await?;
-            let is_full = slice.items() >= SLICE_ITEMS_MAX || slice.bytes() >= SLICE_BYTES_MAX;
+            let is_full = slice.items() >= self.slice_items || slice.bytes() >= SLICE_BYTES_MAX;
             if course.cursor.is_none() || is_full || deadline.is_near() {
                 break;
             }
@@ -70,6 +80,18 @@ impl Planner {
         Ok(course)
     }
 
+    /// A policy that cannot be read stops no restore.
+    async fn owners(&self, account: &str) -> Owners {
+        match self.policy.load().await {
+            Ok(policy) => Owners::by(&policy, account),
+            Err(failure) => {
+                let problem = failure.message;
+                warn!(%problem, "without the policy, owners of backups are not checked");
+                Owners::unknown(account)
+            }
+        }
+    }
+
     /// Plan, results and reports.
     pub fn documents(&self) -> Documents {
         Documents {
@@ -78,27 +100,47 @@ impl Planner {
         }
     }
 
-    fn check(&self, request: &Request) -> Result<(), RequestError> {
+    /// Checks what can be checked without a call. Only drills go to the scratch bucket.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn check(&self, request: &Request) -> Result<(), RequestError> {
+        let scratch = self.scratch.clone().into_iter().collect::<Vec<_>>();
         let deployed = Deployed {
             source: &self.source,
             backups: &self.backups,
-            targets: &self.targets,
+            targets: match request.sample {
+                Some(_) => &scratch,
+                None => &self.targets,
+            },
         };
         check(request, &deployed, Timestamp::now())
     }
 
-    async fn begin(&self, request: Request, execution: &Execution) -> Result<Course, Failure> {
+    /// The course before anything is planned, once the target is looked at.
+    ///
+    /// # Errors
+    /// `InvalidRestore`, and what the target answers.
+    pub async fn begin(
+        &self,
+        mut request: Request,
+        execution: &Execution,
+        owners: &Owners,
+    ) -> Result<Course, Failure> {
         self.check(&request)?;
+        let account = Some(&owners.account).filter(|it| !it.is_empty());
+        request.to.owner = request.to.owner.or(account.cloned());
         let to = &request.to;
+        let owner = to.owner.as_deref();
         let region = to.region.as_deref().unwrap_or(&self.region);
         let s3 = self.clients.s3(region);
         let refused = |api: &ApiError| refused(api, &to.bucket, region);
         let prefix = format!("{}{}", to.prefix, request.scope());
-        let target_empty = listing::is_empty(&s3, &to.bucket, &prefix)
+        let target_empty = listing::is_empty(&s3, &to.bucket, owner, &prefix)
             .await
             .map_err(|api| refused(&api))?;
         if request.mode.overwrites() {
-            let kept = listing::keeps_versions(&s3, &to.bucket)
+            let kept = listing::keeps_versions(&s3, &to.bucket, owner)
                 .await
                 .map_err(|api| refused(&api))?;
             if !kept {
@@ -123,6 +165,7 @@ impl Planner {
                 folder: format!("{FOLDER}{name}/"),
             },
             request,
+            annotations: owners.annotations,
             cursor: None,
             slices: 0,
             slice: 0,
@@ -157,7 +200,10 @@ impl Planner {
     }
 
     /// All keys are looked at: is it what was meant, what does it take, and what comes next.
-    async fn end(&self, course: &mut Course) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// `InvalidRestore`, and what the report bucket answers.
+    pub async fn end(&self, course: &mut Course) -> Result<(), Failure> {
         let (request, plan) = (&course.request, &mut course.plan);
         let what = request.what();
         if plan.keys == 0 {
@@ -184,7 +230,8 @@ impl Planner {
     }
 }
 
-fn first(course: &mut Course) {
+/// What is done first with a whole plan.
+pub fn first(course: &mut Course) {
     course.next = match course.slices {
         _ if course.request.dry_run => Next::End,
         0 => Next::Finish,
@@ -203,5 +250,12 @@ fn refused(api: &ApiError, bucket: &str, region: &str) -> Failure {
         }
         .into();
     }
-    api.at_service(bucket)
+    let mut failure = api.at_service(bucket);
+    if api.is_denied() {
+        failure.advice = format!(
+            "{}; where the bucket is another account's, name that: to.owner, or --to-owner",
+            failure.advice
+        );
+    }
+    failure
 }

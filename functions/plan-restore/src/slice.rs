@@ -5,6 +5,7 @@ use backup_aws::at_once::each;
 use backup_aws::s3::listing;
 use backup_domain::restore::course::{Course, Cursor, Summary};
 use backup_domain::restore::line::{Item, Line, deal, json_line};
+use backup_domain::restore::owners::Owners;
 use backup_domain::restore::report::{Left, Outcome};
 use backup_domain::restore::request::{From, Request};
 
@@ -34,11 +35,11 @@ pub struct Slice<'p> {
 
 impl<'p> Slice<'p> {
     /// An empty one.
-    pub fn new(planner: &'p Planner, course: &Course) -> Self {
+    pub fn new(planner: &'p Planner, course: &Course, owners: Owners) -> Self {
         Self {
             planner,
             request: course.request.clone(),
-            looker: Looker::new(planner, course),
+            looker: Looker::new(planner, course, owners),
             items: vec![],
             left: vec![],
             bytes: 0,
@@ -71,7 +72,7 @@ impl<'p> Slice<'p> {
                     None => {
                         planner
                             .catalog
-                            .keys_of(&planner.source, scope, from)
+                            .keys_of(&planner.source, scope, planner.slice_items, from)
                             .await?
                     }
                 };
@@ -86,7 +87,8 @@ impl<'p> Slice<'p> {
                 let prefix = format!("{}{scope}", backup.prefix);
                 let after = from.map(|cursor| cursor.key.as_str());
                 let s3 = planner.clients.s3(region);
-                let page = listing::versions(&s3, &backup.bucket, &prefix, after)
+                let owner = self.looker.owner_of(&backup.bucket);
+                let page = listing::versions(&s3, &backup.bucket, owner.as_deref(), &prefix, after)
                     .await
                     .map_err(|api| api.at_destination(&backup.bucket, region))?;
                 let is_asked = |key: &str| {
@@ -140,7 +142,7 @@ impl<'p> Slice<'p> {
                     None => plan.hide += 1,
                 }
                 self.bytes += json_line(&item).len();
-                self.items.push(item);
+                self.items.push(*item);
             }
             Found::Left(left) => {
                 match left.outcome {
@@ -169,7 +171,7 @@ impl<'p> Slice<'p> {
         }
         let slice = course.slices + 1;
         let (mut text, mut lines) = (String::new(), 0);
-        for (number, items) in (1..).zip(deal(self.items)) {
+        for (number, items) in (1..).zip(deal(self.items, self.planner.line_items)) {
             let line = Line {
                 items,
                 slice,
@@ -179,6 +181,9 @@ impl<'p> Slice<'p> {
                 to: course.request.to.clone(),
                 mode: course.request.mode,
                 archive: course.request.archive.clone(),
+                fresh: course.plan.target_empty,
+                annotations: course.annotations,
+                read: course.request.sample.as_ref().is_some_and(|it| it.read),
             };
             text.push_str(&json_line(&line));
             text.push('\n');

@@ -29,6 +29,7 @@ async fn main() -> Result<(), Error> {
         topic: Settings.text("TOPIC_ARN")?,
         stack: Settings.text("STACK_NAME")?,
         source,
+        drill_days: Settings.parse("DRILL_DAYS")?,
     };
     serve_until(|schedule, deadline| report.run(schedule, deadline)).await
 }

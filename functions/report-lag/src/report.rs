@@ -32,6 +32,8 @@ pub struct Report {
     pub topic: String,
     pub stack: String,
     pub source: String,
+    /// Days from drill to drill; 0: there are none.
+    pub drill_days: u32,
 }
 
 /// What one run found.
@@ -41,6 +43,8 @@ pub struct Reported {
     lags: BTreeMap<String, Lag>,
     missed: usize,
     arrived: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill_periods: Option<i64>,
 }
 
 impl Report {
@@ -74,12 +78,39 @@ impl Report {
         // Another run that was quicker has counted the same.
         self.catalog.set_lag_marks(&marks, before.counted).await?;
         let (missed, arrived) = self.tell(now, deadline).await?;
+        let drill_periods = self.drills(now).await?;
         info!(missed, arrived, "lag reported");
         Ok(Reported {
             lags: marks.lags,
             missed,
             arrived,
+            drill_periods,
         })
+    }
+
+    /// How long no drill has succeeded. What was before drills were switched on is no fault.
+    async fn drills(&self, now: Timestamp) -> Result<Option<i64>, Failure> {
+        let mut mark = self.catalog.drills().await?;
+        match (self.drill_days, mark.since) {
+            (0, None) => return Ok(None),
+            (0, Some(_)) => {
+                self.catalog.drills_on(None).await?;
+                return Ok(None);
+            }
+            (_, Some(_)) => {}
+            (_, None) => {
+                self.catalog.drills_on(Some(now)).await?;
+                mark.since = Some(now);
+            }
+        }
+        let periods = mark.periods_since(now, self.drill_days);
+        if let Some(periods) = periods {
+            let dimensions = [("Stack", self.stack.as_str())];
+            #[expect(clippy::cast_precision_loss, reason = "metrics are floating")]
+            let figures = [("DrillPeriodsSince", periods as f64)];
+            metrics::emit(&metrics::line(NAMESPACE, &dimensions, &figures, now));
+        }
+        Ok(periods)
     }
 
     async fn open(&self, destination: &str, deadline: Deadline) -> Result<Vec<Open>, Failure> {

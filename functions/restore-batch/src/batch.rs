@@ -8,14 +8,12 @@ use backup_aws::prepare::unavailable;
 use backup_aws::s3::documents::Documents;
 use backup_aws::{Clients, Deadline, ErrorName, Failure};
 use backup_domain::limits::MIB;
+use backup_domain::restore::estimate::OBJECTS_AT_ONCE;
 use backup_domain::restore::line::{Item, Line};
-use backup_domain::restore::report::{Counts, Outcome, Restored};
+use backup_domain::restore::report::{Counts, Outcome, Restored, Unproven};
 use tracing::{info, warn};
 
 use crate::one::{Keeper, One};
-
-/// Objects that are restored at once: each takes one call after another.
-const AT_ONCE: usize = 16;
 
 /// The function's clients and settings.
 pub struct Batch {
@@ -35,15 +33,27 @@ impl Batch {
         };
         let key = line.work.results(line.slice, line.line);
         let before: Option<Vec<Restored>> = documents.get(&key).await?;
-        let mut results: BTreeMap<String, Restored> = BTreeMap::new();
-        let ended = before
+        let is_first = before.is_none();
+        if is_first {
+            // Should this run die, the next one looks before it copies.
+            documents
+                .put(&key, "[]".to_owned(), "application/json")
+                .await?;
+        }
+        let (ended, open): (Vec<_>, Vec<_>) = before
             .into_iter()
             .flatten()
-            .filter(|it| it.outcome.is_final());
-        results.extend(ended.map(|it| (it.key.clone(), it)));
+            .partition(|it| it.outcome.is_final());
+        let mut results: BTreeMap<String, Restored> =
+            ended.into_iter().map(|it| (it.key.clone(), it)).collect();
         let found = results.len();
+        let left = open
+            .into_iter()
+            .filter_map(|it| Some((it.key, it.unproven?)))
+            .collect();
 
-        let one = self.one(&line, &documents, deadline).await?;
+        let one = self.one(&line, left, is_first, &documents, deadline);
+        let one = one.await?;
         let open = line
             .items
             .iter()
@@ -52,7 +62,8 @@ impl Batch {
         let (large, small): (Vec<_>, Vec<_>) = open.cloned().partition(|item| one.is_large(item));
         let mut raised: Option<Failure> = None;
         let (mut left, mut moved) = (0_usize, false);
-        for (items, at_once) in [(small, AT_ONCE), (large, 1)] {
+        let at_once = usize::try_from(OBJECTS_AT_ONCE).unwrap_or(1);
+        for (items, at_once) in [(small, at_once), (large, 1)] {
             for ended in each(items, at_once, |item| {
                 work_on(Arc::clone(&one), item, deadline)
             })
@@ -101,6 +112,8 @@ impl Batch {
     async fn one(
         &self,
         line: &Line,
+        left: BTreeMap<String, Unproven>,
+        is_first: bool,
         documents: &Documents,
         deadline: Deadline,
     ) -> Result<Arc<One>, Failure> {
@@ -117,6 +130,10 @@ impl Batch {
             mode: line.mode,
             at: line.at,
             archive: line.archive.clone(),
+            annotations: line.annotations,
+            fresh: line.fresh && is_first,
+            read: line.read,
+            left,
             multipart_bytes: self.multipart_mib * MIB,
             part_bytes_min: self.part_min_mib * MIB,
             deadline,
@@ -146,6 +163,7 @@ async fn work_on(one: Arc<One>, item: Item, deadline: Deadline) -> Ended {
             warn!(key = %item.key, error = %failure.name, problem = %failure.message, "failed");
             let restored = Restored {
                 error: failure.name.to_string(),
+                at: item.at,
                 ..Restored::because(&item.key, Outcome::Failed, failure.message.clone())
             };
             let passing = [ErrorName::Throttled, ErrorName::DestinationUnavailable];

@@ -1,6 +1,8 @@
 //! A large object: its parts many at once, going on with what an earlier run has begun.
 
 use backup_aws::prepare::{at_destination, source_version, unavailable};
+use backup_aws::s3::annotations::{self, Uncarried};
+use backup_aws::s3::copy::Made;
 use backup_aws::s3::multipart::{self, NewUpload};
 use backup_aws::s3::{head, parts};
 use backup_aws::{ApiError, ErrorName, Failure};
@@ -8,13 +10,15 @@ use backup_domain::multipart::{
     Upload, algorithm, can_resume, check_parts, expected_checksum, metadata, missing,
 };
 use backup_domain::parts::plan_parts;
+use backup_domain::policy::Annotations;
 use backup_domain::restore::carry;
 use jiff::Timestamp;
 
 use crate::one::{One, Original};
 
 impl One {
-    /// Copies in parts. The inner result is the answer of the request that makes the object.
+    /// Copies in parts, then brings the annotations, which no part carries. The inner result is the
+    /// answer of the request that makes the object.
     ///
     /// # Errors
     /// `OutOfTime` when parts are left: the next run goes on with them.
@@ -22,7 +26,7 @@ impl One {
         &self,
         original: &Original,
         key: &str,
-    ) -> Result<Result<Option<String>, ApiError>, Failure> {
+    ) -> Result<Result<Made, ApiError>, Failure> {
         let (s3, target) = (self.target_s3(), &original.task.target);
         let facts = &original.headed.facts;
         let refused = |api: &ApiError| at_destination(api, target);
@@ -66,7 +70,36 @@ impl One {
             aborted.map_err(|api| refused(&api))?;
         }
         self.keeper.keep(key, None).await?;
-        Ok(made)
+        let version_id = match made {
+            Ok(version_id) => version_id,
+            Err(api) => return Ok(Err(api)),
+        };
+        self.annotate(original, version_id.as_deref()).await?;
+        Ok(Ok(Made {
+            version_id,
+            ..Made::default()
+        }))
+    }
+
+    /// Brings the annotations of a large object; doing it twice is once.
+    pub async fn annotate(
+        &self,
+        original: &Original,
+        version_id: Option<&str>,
+    ) -> Result<(), Failure> {
+        if self.annotations == Annotations::Exclude {
+            return Ok(());
+        }
+        let (object, target) = (&original.task.object, &original.task.target);
+        let (from, to) = (
+            source_version(object),
+            version_id.filter(|id| *id != "null"),
+        );
+        match annotations::carry(&original.s3, from, &self.target_s3(), target, to).await {
+            Ok(_) => Ok(()),
+            Err(Uncarried::Source(api)) => Err(api.at_source(&object.bucket)),
+            Err(Uncarried::Copy(api)) => Err(at_destination(&api, target)),
+        }
     }
 
     async fn new_upload(&self, original: &Original, key: &str) -> Result<Upload, Failure> {

@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use backup_aws::prepare::{at_destination, copy_version, name_refusal, source_version};
+use backup_aws::s3::copy::Made;
 use backup_aws::s3::documents::Documents;
 use backup_aws::s3::head::{Found, Head, head};
 use backup_aws::s3::{archive, copy, delete};
-use backup_aws::{ApiError, Clients, Deadline, Failure, S3};
+use backup_aws::{ApiError, Clients, Deadline, ErrorName, Failure, S3};
 use backup_domain::SourceObject;
 use backup_domain::copy::Headed;
-use backup_domain::evidence::Evidence;
 use backup_domain::limits::COPY_OBJECT_BYTES_MAX;
 use backup_domain::multipart::Upload;
 use backup_domain::policy::{Annotations, Archived, Deletes, Destination};
 use backup_domain::restore::carry;
 use backup_domain::restore::conflict::{Decided, Hiding, There, decide, hide};
+use backup_domain::restore::estimate::OBJECTS_AT_ONCE;
 use backup_domain::restore::line::{Copy, Item};
 use backup_domain::restore::proof::still_good;
-use backup_domain::restore::report::{Outcome, Restored};
-use backup_domain::restore::request::{Archive, Mode, To};
+use backup_domain::restore::report::{Outcome, Restored, Unproven};
+use backup_domain::restore::request::{Archive, Mode, Tier, To};
 use backup_domain::task::{CopyTask, Target};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -32,6 +34,13 @@ pub struct One {
     pub mode: Mode,
     pub at: Timestamp,
     pub archive: Archive,
+    pub annotations: Annotations,
+    /// Nothing lay at the target when planning began, and no run has worked on this line before.
+    pub fresh: bool,
+    /// What is restored is read.
+    pub read: bool,
+    /// What an earlier run has left at the target unproven, by source key.
+    pub left: BTreeMap<String, Unproven>,
     pub multipart_bytes: u64,
     pub part_bytes_min: u64,
     pub deadline: Deadline,
@@ -82,6 +91,14 @@ pub struct Original {
     pub s3: S3,
 }
 
+/// What a look at the target led to.
+enum Put {
+    /// Nothing was copied, for this reason.
+    Ended(Restored),
+    /// The answer to the copying.
+    Answered(Result<Made, ApiError>),
+}
+
 impl One {
     /// Whether a key is copied in parts.
     pub fn is_large(&self, item: &Item) -> bool {
@@ -102,10 +119,14 @@ impl One {
     /// Restores a key, whatever an earlier run has done to it.
     pub async fn restore(&self, item: &Item) -> Result<Restored, Failure> {
         let target = self.target(&item.key);
-        match &item.copy {
+        let restored = match &item.copy {
             None => self.hide(&item.key, &target).await,
-            Some(copy) => self.bring_back(item, copy, target).await,
-        }
+            Some(copy) => self.bring_back(&item.key, copy, target).await,
+        };
+        restored.map(|restored| Restored {
+            at: item.at,
+            ..restored
+        })
     }
 
     fn target(&self, key: &str) -> Target {
@@ -114,7 +135,7 @@ impl One {
             destination: Destination {
                 bucket: self.to.bucket.clone(),
                 region: self.target_region.clone(),
-                account: None,
+                account: self.to.owner.clone(),
                 prefix: self.to.prefix.clone(),
                 // That of an archived copy would be out of reach again.
                 storage_class: Some("STANDARD".to_owned()),
@@ -126,7 +147,7 @@ impl One {
             key: format!("{}{key}", self.to.prefix),
             read: false,
             archived: Archived::Fail,
-            annotations: Annotations::Exclude,
+            annotations: self.annotations,
             deletes: Deletes::Keep,
             settle_only: None,
             rule: String::new(),
@@ -159,11 +180,11 @@ impl One {
 
     async fn bring_back(
         &self,
-        item: &Item,
+        key: &str,
         copy: &Copy,
         target: Target,
     ) -> Result<Restored, Failure> {
-        let key = item.key.as_str();
+        let begun = Instant::now();
         let object = copy.object(key, "");
         let s3 = self.clients.s3(&copy.region);
         let Some(headed) = self.headed(&s3, &object).await? else {
@@ -175,42 +196,125 @@ impl One {
             headed,
             s3,
         };
-        let target = &original.task.target;
-        let there = match self.there(target).await? {
-            None => There::Nothing,
-            Some(head) if original.headed.archived => self.by_head(&original, &head),
-            Some(head) => self.compare(&original, &head).await?,
+        if original.headed.archived && self.archive.tier == Tier::Leave {
+            let class = &original.headed.facts.storage_class;
+            return Ok(Restored::because(key, Outcome::Archived, class.as_str()));
+        }
+        let made = if let Some(answer) = self.copy_unseen(&original).await {
+            answer
+        } else {
+            match self.look_and_copy(key, &original).await? {
+                Put::Ended(restored) => return Ok(restored),
+                Put::Answered(answer) => answer,
+            }
         };
-        let cover = match decide(there, self.mode, self.at) {
-            Decided::Done => return Ok(Restored::new(key, Outcome::Same, copy.size)),
-            Decided::Conflict(why) => return Ok(Restored::because(key, Outcome::Conflict, why)),
+        let at_once = if self.in_parts(original.headed.facts.size) {
+            1
+        } else {
+            OBJECTS_AT_ONCE
+        };
+        let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let restored = Restored {
+            busy_us: took_us / at_once,
+            ..Restored::new(key, Outcome::Restored, copy.size)
+        };
+        match made {
+            Ok(made) => self.proven(restored, &original, &made).await,
+            Err(api) if is_occupied(&api) => {
+                let why = "something was written there meanwhile";
+                Ok(Restored::because(key, Outcome::Conflict, why))
+            }
+            Err(api) if api.is_missing() => Ok(Restored::because(key, Outcome::Missing, GONE)),
+            Err(api) => {
+                let (object, target) = (&original.task.object, &original.task.target);
+                Err(name_refusal(&original.s3, object, target, &api).await)
+            }
+        }
+    }
+
+    /// Copies where nothing lay when planning began: the condition does what a look before would do.
+    /// `None` where there is something to look at.
+    async fn copy_unseen(&self, original: &Original) -> Option<Result<Made, ApiError>> {
+        let headed = &original.headed;
+        if !self.fresh || headed.archived || self.in_parts(headed.facts.size) {
+            return None;
+        }
+        let answer = self.copy_whole(original, false).await;
+        Some(answer).filter(|it| !it.as_ref().is_err_and(is_occupied))
+    }
+
+    /// Looks at the target, then copies what is to be copied.
+    async fn look_and_copy(&self, key: &str, original: &Original) -> Result<Put, Failure> {
+        let (facts, is_archived) = (&original.headed.facts, original.headed.archived);
+        let is_large = self.in_parts(facts.size);
+        let there = self.there(&original.task.target).await?;
+        let cover = match self.decide(key, original, there.as_ref()).await? {
+            Decided::Done => {
+                let there = there.unwrap_or_default();
+                if is_large && !is_archived {
+                    self.annotate(original, there.version_id.as_deref()).await?;
+                }
+                if self.read && !is_archived {
+                    // An earlier try has copied it, and may have died before it read it.
+                    let facts = there.headed.facts;
+                    let version_id = there.version_id;
+                    return Ok(Put::Answered(Ok(Made { version_id, facts })));
+                }
+                return Ok(Put::Ended(Restored::new(key, Outcome::Same, facts.size)));
+            }
+            Decided::Conflict(why) => {
+                return Ok(Put::Ended(Restored::because(key, Outcome::Conflict, why)));
+            }
             Decided::Copy => false,
             Decided::Cover => true,
         };
-        if original.headed.archived {
-            return self.ask(&original, key).await;
+        if is_archived {
+            return self.ask(original, key).await.map(Put::Ended);
         }
-        let made = if self.in_parts(original.headed.facts.size) {
-            self.copy_in_parts(&original, key).await?
+        Ok(Put::Answered(if is_large {
+            self.copy_in_parts(original, key).await?
         } else {
-            self.copy_whole(&original, cover).await
+            self.copy_whole(original, cover).await
+        }))
+    }
+
+    /// What to do about what lies at the target.
+    async fn decide(
+        &self,
+        key: &str,
+        original: &Original,
+        there: Option<&Head>,
+    ) -> Result<Decided, Failure> {
+        let there = match there {
+            None => There::Nothing,
+            // Our own, whatever the mode.
+            Some(head) if self.is_left(key, head) => return Ok(Decided::Cover),
+            Some(head) if original.headed.archived => self.by_head(original, head),
+            Some(head) => self.compare(original, head).await?,
         };
-        let version_id = match made {
-            Ok(version_id) => version_id,
-            Err(api) if is_occupied(&api) => {
-                let why = "something was written there meanwhile";
-                return Ok(Restored::because(key, Outcome::Conflict, why));
-            }
-            Err(api) if api.is_missing() => {
-                return Ok(Restored::because(key, Outcome::Missing, GONE));
-            }
-            Err(api) => {
-                let object = &original.task.object;
-                return Err(name_refusal(&original.s3, object, target, &api).await);
-            }
-        };
-        let evidence = self.prove(&original, version_id.as_deref()).await?;
-        Ok(restored(key, copy.size, version_id, evidence))
+        Ok(decide(there, self.mode, self.at))
+    }
+
+    /// Proves what was made; what fails that stays where it is, and is named.
+    async fn proven(
+        &self,
+        restored: Restored,
+        original: &Original,
+        made: &Made,
+    ) -> Result<Restored, Failure> {
+        match self.prove(original, made).await {
+            Ok(evidence) => Ok(Restored {
+                version_id: made.version_id.clone(),
+                evidence: Some(evidence),
+                ..restored
+            }),
+            Err(failure) if failure.name == ErrorName::ChecksumMismatch => Ok(Restored {
+                error: failure.name.to_string(),
+                unproven: Some(self.leave_unproven(original, made).await),
+                ..Restored::because(&restored.key, Outcome::Failed, failure.message)
+            }),
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn headed(&self, s3: &S3, object: &SourceObject) -> Result<Option<Headed>, Failure> {
@@ -221,17 +325,13 @@ impl One {
         }
     }
 
-    async fn copy_whole(
-        &self,
-        original: &Original,
-        cover: bool,
-    ) -> Result<Option<String>, ApiError> {
+    async fn copy_whole(&self, original: &Original, cover: bool) -> Result<Made, ApiError> {
         let request = carry::request(&original.task.object, &original.headed);
         let (s3, task, now) = (self.target_s3(), &original.task, Timestamp::now());
         if cover {
-            copy::copy(&s3, task, &request, now).await
+            copy::make(&s3, task, &request, now).await
         } else {
-            copy::copy_to_nothing(&s3, task, &request, now).await
+            copy::make_of_nothing(&s3, task, &request, now).await
         }
     }
 
@@ -254,12 +354,4 @@ const GONE: &str =
 
 fn is_occupied(api: &ApiError) -> bool {
     api.code == "PreconditionFailed" || api.status == Some(412)
-}
-
-fn restored(key: &str, bytes: u64, version_id: Option<String>, evidence: Evidence) -> Restored {
-    Restored {
-        version_id,
-        evidence: Some(evidence),
-        ..Restored::new(key, Outcome::Restored, bytes)
-    }
 }

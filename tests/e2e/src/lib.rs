@@ -3,6 +3,7 @@
 mod ask;
 mod auditing;
 pub mod burst;
+pub mod drilling;
 pub mod gauge;
 pub mod hurry;
 pub mod iam;

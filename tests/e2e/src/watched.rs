@@ -61,6 +61,21 @@ impl World {
         self.events(action, &json!({"Name": rule}));
     }
 
+    /// A rule of this name, as it is deployed, with its targets.
+    pub fn rule(&self, name: &str) -> Value {
+        let rules = self.events("ListRules", &json!({}));
+        let rules = rules["Rules"].as_array().into_iter().flatten();
+        let is_it = |rule: &&Value| rule["Name"].as_str().is_some_and(|it| it.contains(name));
+        let mut rule = rules
+            .into_iter()
+            .find(is_it)
+            .expect("it is deployed")
+            .clone();
+        let targets = self.events("ListTargetsByRule", &json!({"Rule": rule["Name"]}));
+        rule["Targets"] = targets["Targets"].clone();
+        rule
+    }
+
     fn events(&self, action: &str, input: &Value) -> Value {
         let mut answer = ureq::post(self.cloud.endpoint())
             .header("x-amz-target", format!("AWSEvents.{action}"))

@@ -70,8 +70,8 @@ impl World {
             .get_or_init(|| Self::start().expect("the local stack starts and the template deploys"))
     }
 
-    /// The one of this process whose buckets, `weed-source` (without versions) and `weed-backup`,
-    /// lie on SeaweedFS. It raises no events: see [`World::back_up`].
+    /// The one of this process whose buckets, `weed-source` (without versions), `weed-backup` and, to
+    /// restore to, `weed-restored`, lie on SeaweedFS. It raises no events: see [`World::back_up`].
     pub fn on_seaweed() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
@@ -94,18 +94,17 @@ impl World {
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let seaweed = Seaweed::start(&Toolchain::ensure(&Silent)?, &Silent)?;
         let objects = seaweed.cloud();
-        for bucket in ["weed-source", "weed-versions", "weed-backup"] {
+        let restored = "weed-restored";
+        for bucket in ["weed-source", "weed-versions", "weed-backup", restored] {
             objects.create_bucket(bucket)?;
         }
         objects.enable_versioning("weed-backup")?;
         objects.enable_versioning("weed-versions")?;
         let proxy = Proxy::start()?;
         proxy.forward_buckets("weed-", seaweed.endpoint());
-        let buckets = [
-            ("SourceBucketName", source),
-            ("BackupBucketName", "weed-backup"),
-        ];
-        let parameters = [&buckets, more].concat();
+        let backup = ("BackupBucketName", "weed-backup");
+        let target = ("RestoreBucketNames", restored);
+        let parameters = [&[("SourceBucketName", source), backup, target], more].concat();
         Self::start_with_parts(proxy, &parameters, Some((seaweed, objects)))
     }
 

@@ -27,7 +27,8 @@ pub struct Keys {
 
 impl Catalog {
     /// A page of the keys of a bucket that begin with `prefix`, in the table's own order, each with
-    /// all of its points. May be empty, and yet not the last.
+    /// all of its points; of `limit` items of the table at most, and 1 MB. May be empty, and yet not the
+    /// last.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
@@ -35,13 +36,14 @@ impl Catalog {
         &self,
         bucket: &str,
         prefix: &str,
+        limit: usize,
         from: Option<&Cursor>,
     ) -> Result<Keys, Failure> {
         let begins = partition_key(bucket, prefix);
         let mut start = from.map(key_of);
         let mut found: Vec<Vec<RecoveryPoint>> = Vec::new();
         loop {
-            let (points, last) = self.scanned_points(&begins, start).await?;
+            let (points, last) = self.scanned_points(&begins, limit, start).await?;
             for point in points {
                 match found.last_mut() {
                     Some(points) if points[0].pk == point.pk => points.push(point),
@@ -78,6 +80,7 @@ impl Catalog {
     async fn scanned_points(
         &self,
         begins: &str,
+        limit: usize,
         start: Option<Item>,
     ) -> Result<(Vec<RecoveryPoint>, Option<Cursor>), Failure> {
         let answer = self
@@ -85,6 +88,7 @@ impl Catalog {
             .scan()
             .table_name(&self.table)
             .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             // Events that were rejected whole are no points.
             .filter_expression("begins_with(pk, :begins) AND attribute_exists(destination)")
             .expression_attribute_values(":begins", AttributeValue::S(begins.to_owned()))

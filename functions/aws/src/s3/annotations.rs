@@ -16,7 +16,8 @@ pub enum Uncarried {
     Copy(ApiError),
 }
 
-/// Puts the annotations of a source version on its copy, one PUT each; doing it twice is once.
+/// Puts the annotations of a source version on its copy, one PUT each; doing it twice is once. A copy
+/// without a version id is the latest of its key.
 ///
 /// # Errors
 /// The answer of the side that refused.
@@ -25,7 +26,7 @@ pub async fn carry(
     version: Version<'_>,
     destination: &aws_sdk_s3::Client,
     target: &Target,
-    copy_version_id: &str,
+    copy_version_id: Option<&str>,
 ) -> Result<usize, Uncarried> {
     let mut carried = 0;
     let mut pages = source
@@ -48,7 +49,7 @@ pub async fn carry(
                 .put_object_annotation()
                 .bucket(&target.destination.bucket)
                 .key(&target.key)
-                .version_id(copy_version_id)
+                .set_version_id(copy_version_id.map(str::to_owned))
                 .set_expected_bucket_owner(target.destination.account.clone())
                 .annotation_name(name)
                 .annotation_payload(bytes.into())

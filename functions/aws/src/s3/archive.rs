@@ -19,7 +19,8 @@ pub async fn ask(
 ) -> Result<(), ApiError> {
     let tier = match archive.tier {
         Tier::Standard => S3Tier::Standard,
-        Tier::Bulk => S3Tier::Bulk,
+        // What is to be left is not asked for.
+        Tier::Bulk | Tier::Leave => S3Tier::Bulk,
     };
     let job = GlacierJobParameters::builder().tier(tier).build();
     let job = job.map_err(|problem| ApiError {

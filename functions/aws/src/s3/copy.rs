@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::operation::copy_object::CopyObjectError;
 use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
+use aws_sdk_s3::operation::copy_object::{CopyObjectError, CopyObjectOutput};
 use aws_sdk_s3::types::{
-    AnnotationDirective, ChecksumAlgorithm, MetadataDirective, ObjectLockMode,
-    ServerSideEncryption, StorageClass, Tag, Tagging, TaggingDirective,
+    AnnotationDirective, ChecksumAlgorithm, ChecksumType, CopyObjectResult, MetadataDirective,
+    ObjectLockMode, ServerSideEncryption, StorageClass, Tag, Tagging, TaggingDirective,
 };
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 use aws_smithy_types::DateTime;
 use backup_domain::copy::CopyRequest;
+use backup_domain::evidence::Facts;
 use backup_domain::policy::{Annotations, LockMode, ObjectLock};
 use backup_domain::task::CopyTask;
 use jiff::Timestamp;
@@ -56,6 +57,56 @@ impl ClassifyRetry for OnlySurelyNotDone {
     }
 }
 
+/// What the answer to a copying request shows of what it has made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Version id, `None` where the bucket gave none.
+    pub version_id: Option<String>,
+    /// What evidence needs, but for size and storage class, which no such answer shows. Empty after
+    /// CompleteMultipartUpload.
+    pub facts: Facts,
+}
+
+impl Made {
+    fn of(output: &CopyObjectOutput) -> Self {
+        let result = output.copy_object_result();
+        let etag = result.and_then(CopyObjectResult::e_tag).unwrap_or_default();
+        let checksums = result.map(checksums).unwrap_or_default();
+        Self {
+            version_id: output.version_id().map(str::to_owned),
+            facts: Facts {
+                etag: etag.trim_matches('"').to_owned(),
+                encryption: output
+                    .server_side_encryption()
+                    .map(|encryption| encryption.as_str().to_owned()),
+                checksums,
+                ..Facts::default()
+            },
+        }
+    }
+}
+
+/// Full-object checksums alone, as of a HEAD.
+fn checksums(result: &CopyObjectResult) -> BTreeMap<String, String> {
+    if result.checksum_type() == Some(&ChecksumType::Composite) {
+        return BTreeMap::new();
+    }
+    [
+        ("CRC64NVME", result.checksum_crc64_nvme()),
+        ("CRC32", result.checksum_crc32()),
+        ("CRC32C", result.checksum_crc32_c()),
+        ("SHA1", result.checksum_sha1()),
+        ("SHA256", result.checksum_sha256()),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| {
+        value
+            .filter(|value| !value.contains('-'))
+            .map(|value| (name.to_owned(), value.to_owned()))
+    })
+    .collect()
+}
+
 /// Sends one CopyObject and returns the version id of the copy, `None` where the bucket gave none.
 ///
 /// # Errors
@@ -66,27 +117,38 @@ pub async fn copy(
     request: &CopyRequest,
     now: Timestamp,
 ) -> Result<Option<String>, ApiError> {
-    send(build(client, task, request, now), request).await
+    let made = make(client, task, request, now).await;
+    made.map(|made| made.version_id)
 }
 
-/// As [`copy`], where nothing is there but perhaps a delete marker.
+/// As [`copy`], with all that the answer shows.
 ///
 /// # Errors
-/// The answer of S3; 412 when something is there.
-pub async fn copy_to_nothing(
+/// The answer of S3.
+pub async fn make(
     client: &aws_sdk_s3::Client,
     task: &CopyTask,
     request: &CopyRequest,
     now: Timestamp,
-) -> Result<Option<String>, ApiError> {
+) -> Result<Made, ApiError> {
+    send(build(client, task, request, now), request).await
+}
+
+/// As [`make`], where nothing is there but perhaps a delete marker.
+///
+/// # Errors
+/// The answer of S3; 412 when something is there.
+pub async fn make_of_nothing(
+    client: &aws_sdk_s3::Client,
+    task: &CopyTask,
+    request: &CopyRequest,
+    now: Timestamp,
+) -> Result<Made, ApiError> {
     let builder = build(client, task, request, now).if_none_match("*");
     send(builder, request).await
 }
 
-async fn send(
-    builder: CopyObjectFluentBuilder,
-    request: &CopyRequest,
-) -> Result<Option<String>, ApiError> {
+async fn send(builder: CopyObjectFluentBuilder, request: &CopyRequest) -> Result<Made, ApiError> {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(COPY)
         .operation_timeout(COPY)
@@ -102,7 +164,7 @@ async fn send(
         .send()
         .await;
     match answer {
-        Ok(output) => Ok(output.version_id().map(str::to_owned)),
+        Ok(output) => Ok(Made::of(&output)),
         Err(error) => Err(api_error(&error)),
     }
 }
@@ -270,5 +332,35 @@ pub async fn can_read(
         // An empty object has no first byte, and is readable.
         Err(api) if api.status == Some(416) => Ok(()),
         Err(api) => Err(api),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(result: CopyObjectResult) -> Made {
+        let output = CopyObjectOutput::builder().version_id("v");
+        Made::of(&output.copy_object_result(result).build())
+    }
+
+    #[test]
+    fn an_answer_shows_etag_and_full_object_checksums_and_no_composite_one() {
+        let result = CopyObjectResult::builder()
+            .e_tag("\"b1946ac92492d2347c6235b4d2611184\"")
+            .checksum_crc64_nvme("full")
+            .checksum_sha256("parts-2");
+        let whole = made(
+            result
+                .clone()
+                .checksum_type(ChecksumType::FullObject)
+                .build(),
+        );
+        assert_eq!(whole.version_id.as_deref(), Some("v"));
+        assert_eq!(whole.facts.etag, "b1946ac92492d2347c6235b4d2611184");
+        let shown: Vec<_> = whole.facts.checksums.into_iter().collect();
+        assert_eq!(shown, [("CRC64NVME".to_owned(), "full".to_owned())]);
+        let composite = made(result.checksum_type(ChecksumType::Composite).build());
+        assert!(composite.facts.checksums.is_empty());
     }
 }

@@ -29,13 +29,15 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// A page of the keys that begin with `prefix`, behind `after`, each with all of its versions.
+/// A page of the keys that begin with `prefix`, behind `after`, each with all of its versions. `owner`
+/// is the account that must own the bucket, where that is known.
 ///
 /// # Errors
 /// The answer of S3.
 pub async fn versions(
     client: &aws_sdk_s3::Client,
     bucket: &str,
+    owner: Option<&str>,
     prefix: &str,
     after: Option<&str>,
 ) -> Result<Page, ApiError> {
@@ -45,6 +47,7 @@ pub async fn versions(
         let page = client
             .list_object_versions()
             .bucket(bucket)
+            .set_expected_bucket_owner(owner.map(str::to_owned))
             .prefix(prefix)
             .encoding_type(EncodingType::Url)
             .set_key_marker(key_marker)
@@ -95,18 +98,21 @@ fn entry(id: Option<&str>, modified: Option<&DateTime>, is_marker: bool) -> Opti
     })
 }
 
-/// Whether a bucket shows no object under a prefix; delete markers show nothing.
+/// Whether a bucket shows no object under a prefix; delete markers show nothing. `owner` is the
+/// account that must own it, where that is known.
 ///
 /// # Errors
 /// The answer of S3.
 pub async fn is_empty(
     client: &aws_sdk_s3::Client,
     bucket: &str,
+    owner: Option<&str>,
     prefix: &str,
 ) -> Result<bool, ApiError> {
     let answer = client
         .list_objects_v2()
         .bucket(bucket)
+        .set_expected_bucket_owner(owner.map(str::to_owned))
         .prefix(prefix)
         .max_keys(1)
         .send()
@@ -119,10 +125,15 @@ pub async fn is_empty(
 ///
 /// # Errors
 /// The answer of S3.
-pub async fn keeps_versions(client: &aws_sdk_s3::Client, bucket: &str) -> Result<bool, ApiError> {
+pub async fn keeps_versions(
+    client: &aws_sdk_s3::Client,
+    bucket: &str,
+    owner: Option<&str>,
+) -> Result<bool, ApiError> {
     let answer = client
         .get_bucket_versioning()
         .bucket(bucket)
+        .set_expected_bucket_owner(owner.map(str::to_owned))
         .send()
         .await
         .map_err(|error| ApiError::of("GetBucketVersioning", &error))?;

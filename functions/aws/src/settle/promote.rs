@@ -214,7 +214,15 @@ impl Settle<'_> {
         }
         let version = source_version(&original.task.object);
         let s3 = self.place.destination();
-        match carry(&original.s3, version, &s3, self.place.target, version_id).await {
+        match carry(
+            &original.s3,
+            version,
+            &s3,
+            self.place.target,
+            Some(version_id),
+        )
+        .await
+        {
             Ok(_) => Ok(()),
             Err(Uncarried::Source(api)) => Err(api.at_source(&original.task.object.bucket)),
             Err(Uncarried::Copy(api)) => Err(at_destination(&api, self.place.target)),

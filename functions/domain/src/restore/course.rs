@@ -12,13 +12,14 @@ use super::moment::is_archive;
 use super::report::{Counts, Left};
 use super::request::{Request, Tier};
 use crate::error::one_line;
+use crate::policy::Annotations;
 use crate::task::Execution;
 
 /// Seconds between two looks at copies that are brought back from an archive in hours.
 pub const fn wait_seconds(tier: Tier) -> u32 {
     match tier {
         Tier::Standard => 1800,
-        Tier::Bulk => 3600,
+        Tier::Bulk | Tier::Leave => 3600,
     }
 }
 
@@ -44,8 +45,15 @@ pub struct PlanTask {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FinishTask {
-    /// Where the restore stands.
-    pub course: Course,
+    /// Where the restore stands; absent where a drill came to no end.
+    #[serde(default)]
+    pub course: Option<Course>,
+    /// What the machine caught of such a drill.
+    #[serde(default)]
+    pub failure: Option<Value>,
+    /// Its input, untouched.
+    #[serde(default)]
+    pub input: Value,
     /// Who ends it.
     pub execution: Execution,
 }
@@ -60,6 +68,9 @@ pub struct Course {
     pub work: Work,
     /// What was asked for.
     pub request: Request,
+    /// Whether annotations are brought back.
+    #[serde(default)]
+    pub annotations: Annotations,
     /// Where planning goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
@@ -187,6 +198,22 @@ pub struct Tally {
     pub bytes: u64,
 }
 
+/// What a drill has seen of the catalog, to tell by how large the whole is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// Keys.
+    pub keys: u64,
+    /// Their points together.
+    pub points: u64,
+}
+
+impl Seen {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Tally {
     /// One more.
     pub fn add(&mut self, bytes: u64) {
@@ -239,6 +266,9 @@ pub struct Summary {
     /// Requests, money and time.
     #[serde(default)]
     pub estimate: Estimate,
+    /// Points of the catalog that the candidates of a drill have together, and how many these are.
+    #[serde(default, skip_serializing_if = "Seen::is_nothing")]
+    pub seen: Seen,
     /// What this plan cannot know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,

@@ -17,11 +17,14 @@ const TRANSITION_MICRO_USD: MicroUsd = 25;
 /// A run of RestoreBatch: 512 MB for ten seconds, taken high, and the request.
 const BATCH_MICRO_USD: MicroUsd = 70;
 const BETWEEN_REGIONS_MICRO_USD_A_GIB: MicroUsd = 20_000;
-/// HEADs of an object that is restored: the target before, the copy, the target after.
-const HEADS: u64 = 3;
+/// HEADs of an object that is restored: the copy; and the target before, where it was not empty. What
+/// lies there after is shown by the answer to the copying itself.
+const HEADS: u64 = 1;
 /// Transitions of a line's child execution, and its start.
 const TRANSITIONS_A_LINE: u64 = 2;
-/// Objects a second of one RestoreBatch, taken low: sixteen at once, four calls each.
+/// Objects that one RestoreBatch restores at once: each takes one call after another.
+pub const OBJECTS_AT_ONCE: u64 = 16;
+/// Objects a second of one RestoreBatch, taken low: [`OBJECTS_AT_ONCE`], two or three calls each.
 const OBJECTS_A_SECOND: u64 = 80;
 /// Children of the Map that run at once, as the definition says.
 pub const LINES_AT_ONCE: u64 = 40;
@@ -59,7 +62,7 @@ pub struct Terms {
 /// Estimates a plan.
 pub fn estimate(plan: &Summary, terms: &Terms) -> Estimate {
     let objects = plan.copy.objects;
-    let heads = objects * HEADS + plan.hide;
+    let heads = objects * (HEADS + u64::from(!plan.target_empty)) + plan.hide;
     let transitions = plan.lines * TRANSITIONS_A_LINE + 10;
     let mut micro_usd = (objects + plan.hide) * COPY_MICRO_USD
         + (heads * TEN_HEADS_MICRO_USD).div_ceil(10)
@@ -93,7 +96,7 @@ fn gib(bytes: u64, micro_usd: MicroUsd) -> MicroUsd {
 /// Requests and bytes of bringing archives back (Amazon S3 pricing, "Requests & data retrievals").
 fn retrieval(archived: Tally, tier: Tier, deep: bool) -> MicroUsd {
     let (request, a_gib) = match (deep, tier) {
-        (false, Tier::Bulk) => (0, 0),
+        (_, Tier::Leave) | (false, Tier::Bulk) => (0, 0),
         (false, Tier::Standard) => (50, 10_000),
         (true, Tier::Bulk) => (25, 2_500),
         (true, Tier::Standard) => (100, 20_000),
@@ -106,6 +109,7 @@ fn hours(glacier: Tally, terms: &Terms) -> u32 {
     let (of_glacier, of_deep) = match terms.tier {
         Tier::Standard => (5, 12),
         Tier::Bulk => (12, 48),
+        Tier::Leave => (0, 0),
     };
     match (terms.deep.objects, glacier.objects) {
         (0, 0) => 0,
@@ -139,27 +143,35 @@ mod tests {
         Summary {
             copy: Tally { objects, bytes },
             lines: objects.div_ceil(100),
+            target_empty: true,
             ..Summary::default()
         }
     }
 
     #[test]
     fn a_million_objects_cost_what_the_price_list_says() {
-        let found = estimate(&plan(1_000_000, 0), &HERE);
-        assert_eq!(found.requests, 4_000_000);
+        let mut plan = plan(1_000_000, 0);
+        let found = estimate(&plan, &HERE);
+        assert_eq!(found.requests, 2_000_000);
         assert_eq!(found.transitions, 20_010);
-        // $5 of copies, $1.20 of HEADs, $0.50 of transitions, $0.70 of runs.
-        assert_eq!(usd(found.micro_usd), "$7.40");
+        // $5 of copies, $0.40 of HEADs, $0.50 of transitions, $0.70 of runs.
+        assert_eq!(usd(found.micro_usd), "$6.60");
+        plan.target_empty = false;
+        let found = estimate(&plan, &HERE);
+        assert_eq!(
+            (found.requests, usd(found.micro_usd).as_str()),
+            (3_000_000, "$7.00")
+        );
     }
 
     #[test]
     fn a_hundred_million_objects_take_a_working_day() {
         let found = estimate(&plan(100_000_000, 0), &HERE);
-        assert_eq!(found.requests, 400_000_000);
+        assert_eq!(found.requests, 200_000_000);
         assert_eq!(found.transitions, 2_000_010);
         assert_eq!(
             (usd(found.micro_usd).as_str(), found.seconds),
-            ("$740.00", 31_250)
+            ("$660.00", 31_250)
         );
     }
 

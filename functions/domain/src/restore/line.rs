@@ -7,8 +7,9 @@ use super::course::Work;
 use super::request::{Archive, Mode, To};
 use crate::SourceObject;
 use crate::evidence::Evidence;
+use crate::policy::Annotations;
 
-/// Items of one line.
+/// Items of one line at most.
 pub const ITEMS_MAX: usize = 100;
 /// Bytes of one line's items: a line is the input of a child execution, 256 KiB at most (AWS Step
 /// Functions Developer Guide, "Service quotas").
@@ -37,6 +38,16 @@ pub struct Line {
     pub mode: Mode,
     /// How archived copies are brought back.
     pub archive: Archive,
+    /// Whether nothing lay at the target when planning began: then what is small is copied on
+    /// condition that there is still nothing, before anything is asked of it.
+    #[serde(default)]
+    pub fresh: bool,
+    /// Whether annotations are brought back: where the policy carries some to the backup.
+    #[serde(default)]
+    pub annotations: Annotations,
+    /// Whether what was restored is read, whatever stored evidence there is.
+    #[serde(default)]
+    pub read: bool,
 }
 
 /// One key.
@@ -45,6 +56,9 @@ pub struct Line {
 pub struct Item {
     /// Source key.
     pub key: String,
+    /// The moment of this key, where it has one of its own: in a drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
     /// The copy to restore; absent: hide the key behind a delete marker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<Copy>,
@@ -95,13 +109,13 @@ impl Copy {
     }
 }
 
-/// Deals items to lines, in the order they come.
-pub fn deal(items: Vec<Item>) -> Vec<Vec<Item>> {
+/// Deals items to lines, `items_max` to each at most, in the order they come.
+pub fn deal(items: Vec<Item>, items_max: usize) -> Vec<Vec<Item>> {
     let (mut lines, mut bytes) = (Vec::<Vec<Item>>::new(), 0);
     for item in items {
         let own = json_line(&item).len() + 1;
         let line = lines.last_mut();
-        let fits = |line: &&mut Vec<Item>| line.len() < ITEMS_MAX && bytes + own <= LINE_BYTES_MAX;
+        let fits = |line: &&mut Vec<Item>| line.len() < items_max && bytes + own <= LINE_BYTES_MAX;
         if let Some(line) = line.filter(fits) {
             bytes += own;
             line.push(item);
@@ -143,6 +157,7 @@ mod tests {
     fn item(key: &str) -> Item {
         Item {
             key: key.to_owned(),
+            at: None,
             copy: Some(Copy {
                 bucket: "backup".into(),
                 region: "eu-west-1".into(),
@@ -160,7 +175,7 @@ mod tests {
         #[test]
         fn every_item_is_dealt_once_and_in_order(lengths in prop::collection::vec(1usize..1024, 0..400)) {
             let items: Vec<_> = lengths.iter().map(|length| item(&"\u{1}".repeat(*length))).collect();
-            let lines = deal(items.clone());
+            let lines = deal(items.clone(), ITEMS_MAX);
             prop_assert_eq!(lines.concat(), items);
             for line in lines {
                 prop_assert!(!line.is_empty() && line.len() <= ITEMS_MAX);
@@ -179,8 +194,8 @@ mod tests {
 
     #[test]
     fn few_items_are_one_line_and_none_is_no_line() {
-        assert_eq!(deal(vec![]).len(), 0);
-        let dealt = deal(vec![item("k"); 101]);
+        assert_eq!(deal(vec![], 100).len(), 0);
+        let dealt = deal(vec![item("k"); 101], 100);
         assert_eq!(dealt.iter().map(Vec::len).collect::<Vec<_>>(), [100, 1]);
     }
 }

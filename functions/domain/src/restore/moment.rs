@@ -198,4 +198,4 @@ fn why(point: &RecoveryPoint) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::course::{Course, Tally};
+use super::course::{Course, NAMED_MAX, Tally};
 use super::estimate::usd;
 use super::request::{From, Mode};
 use crate::error::one_line;
@@ -34,6 +35,60 @@ pub struct Restored {
     /// Name of the error of a failed one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// Of a failed one: what it has left at the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<Unproven>,
+    /// The moment of this key, where it has one of its own: in a drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Microseconds of its function that copying it took: its own time, shared among those that are
+    /// copied side by side. Proof by reading is not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub busy_us: u64,
+}
+
+/// Content at the target that was copied there and is not proven, by what tells it from any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unproven {
+    /// Bucket and key, `s3://…`.
+    pub place: String,
+    /// Version id, where the target keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Its ETag.
+    pub etag: String,
+    /// Whether it carries the tag [`UNPROVEN`].
+    pub tagged: bool,
+}
+
+/// Tag of content at a target that is not proven. Another one than that of a bad copy of the backup:
+/// tags of the source follow to the backup, where that would spoil a good copy.
+pub const UNPROVEN: (&str, &str) = ("s3-backup-restore", "unproven");
+
+impl Unproven {
+    /// For a reader: what lies there, and what to do.
+    pub fn advice(&self) -> String {
+        let version = self
+            .version_id
+            .as_deref()
+            .map_or_else(String::new, |id| format!(", version {id}"));
+        let (name, value) = UNPROVEN;
+        let tagged = if self.tagged {
+            format!(", tagged {name}={value}")
+        } else {
+            String::new()
+        };
+        format!(
+            "at the target lies content that is not proven ({}{version}{tagged}): do not use it; to go on with the plan covers it, or remove it yourself",
+            self.place
+        )
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Restored {
@@ -47,6 +102,9 @@ impl Restored {
             evidence: None,
             why: String::new(),
             error: String::new(),
+            unproven: None,
+            at: None,
+            busy_us: 0,
         }
     }
 
@@ -75,6 +133,8 @@ pub enum Outcome {
     Missing,
     /// It is being brought back from an archive.
     Waiting,
+    /// It lies in an archive, and is to be left there.
+    Archived,
     /// It failed, and another try may help.
     Failed,
 }
@@ -102,8 +162,14 @@ pub struct Counts {
     pub missing: u64,
     /// In an archive.
     pub waiting: u64,
+    /// Left in an archive, as asked.
+    pub archived: u64,
     /// Failed.
     pub failed: u64,
+    /// Of these, those that left content at the target that is not proven.
+    pub unproven: u64,
+    /// Microseconds of one function that those restored took together.
+    pub busy_us: u64,
 }
 
 impl Counts {
@@ -116,7 +182,12 @@ impl Counts {
             Outcome::Conflict => self.conflicts += 1,
             Outcome::Missing => self.missing += 1,
             Outcome::Waiting => self.waiting += 1,
+            Outcome::Archived => self.archived += 1,
             Outcome::Failed => self.failed += 1,
+        }
+        self.unproven += u64::from(one.unproven.is_some());
+        if one.outcome == Outcome::Restored {
+            self.busy_us = self.busy_us.saturating_add(one.busy_us);
         }
     }
 
@@ -129,7 +200,10 @@ impl Counts {
         self.conflicts += other.conflicts;
         self.missing += other.missing;
         self.waiting += other.waiting;
+        self.archived += other.archived;
         self.failed += other.failed;
+        self.unproven += other.unproven;
+        self.busy_us = self.busy_us.saturating_add(other.busy_us);
     }
 
     /// Whether the moment is back, but for what was left on purpose.
@@ -181,7 +255,9 @@ pub fn verdict(done: &Counts) -> String {
         (done.hidden, "behind delete markers"),
         (done.conflicts, "conflicts, left as they were"),
         (done.missing, "without a copy in the backup"),
+        (done.archived, "left in an archive"),
         (done.failed, "failed"),
+        (done.unproven, "of these left at the target, not proven"),
         (done.waiting, "still in an archive"),
     ] {
         if count > 0 {
@@ -199,11 +275,10 @@ pub fn page(course: &Course, named: &[Restored]) -> String {
         page.push_str(text);
         page.push('\n');
     };
-    line(&format!(
-        "# Restore of {} as of {}",
-        request.what(),
-        request.at
-    ));
+    line(&match &request.sample {
+        None => format!("# Restore of {} as of {}", request.what(), request.at),
+        Some(_) => format!("# Restore drill of {}", request.at),
+    });
     line("");
     line(&format!("**{}**", verdict(&course.done)));
     line("");
@@ -219,6 +294,12 @@ pub fn page(course: &Course, named: &[Restored]) -> String {
         From::Backup(backup) => format!("the bucket {} alone", backup.bucket),
     };
     line(&format!("| versions by | {from} |"));
+    if let Some(sample) = &request.sample {
+        let seed = one_line(&sample.seed, 200);
+        line(&format!(
+            "| chosen by | seed {seed}, each as of a moment of its own |"
+        ));
+    }
     line(&format!(
         "| estimated | {} |",
         usd(course.plan.estimate.micro_usd)
@@ -246,6 +327,9 @@ pub fn page(course: &Course, named: &[Restored]) -> String {
             let key = one_line(&one.key, 300).replace('`', "'");
             let why = one_line(&format!("{} {}", one.error, one.why), 400);
             line(&format!("- `{key}`: {:?}: {}", one.outcome, why.trim()));
+            if let Some(unproven) = &one.unproven {
+                line(&format!("  {}", one_line(&unproven.advice(), 1600)));
+            }
         }
         line("");
         line(&format!(
@@ -257,7 +341,8 @@ pub fn page(course: &Course, named: &[Restored]) -> String {
 }
 
 /// What the owner is told at the end.
-pub fn message(course: &Course, execution: &str) -> Message {
+/// `named` are keys that were not restored, some of them.
+pub fn message(course: &Course, execution: &str, named: &[Restored]) -> Message {
     let done = &course.done;
     let (word, outcome) = if done.is_complete() {
         ("restored", "stored")
@@ -267,13 +352,24 @@ pub fn message(course: &Course, execution: &str) -> Message {
     let bucket = &course.request.to.bucket;
     let subject: String = format!("s3-backup: {word}: {bucket}");
     let report = format!("s3://{}/{}", course.work.bucket, course.work.page());
-    let text = format!(
+    let mut text = format!(
         "{}\n\nWhat:      {} as of {}\nTo:        s3://{bucket}/{}\nReport:    {report}\nExecution: {execution}\n",
         verdict(done),
         course.request.what(),
         course.request.at,
         one_line(&course.request.to.prefix, 200),
     );
+    for unproven in named
+        .iter()
+        .filter_map(|one| one.unproven.as_ref())
+        .take(NAMED_MAX)
+    {
+        let _ = write!(
+            text,
+            "\nNOT PROVEN: {}\n",
+            one_line(&unproven.advice(), 1600)
+        );
+    }
     Message {
         subject: subject.chars().take(SNS_SUBJECT_CHARS_MAX).collect(),
         text,
@@ -293,70 +389,4 @@ fn mode(mode: Mode) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_verdict_names_what_is_not_as_wished_and_nothing_else() {
-        let mut done = Counts::default();
-        for outcome in [Outcome::Restored, Outcome::Restored, Outcome::Same] {
-            done.count(&Restored::new("k", outcome, 512));
-        }
-        assert_eq!(
-            verdict(&done),
-            "Restored: 2 objects, 1.0 KiB; 1 already there"
-        );
-        done.count(&Restored::because("k", Outcome::Conflict, "differs"));
-        assert!(verdict(&done).contains("but for what was there"));
-        assert!(done.is_complete());
-        done.count(&Restored::because("k", Outcome::Missing, "failed"));
-        assert!(verdict(&done).starts_with("INCOMPLETE"));
-        assert!(!done.is_complete());
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        for (bytes, text) in [
-            (1023, "1023 bytes"),
-            (1536, "1.5 KiB"),
-            (5 * MIB, "5.0 MiB"),
-            (3 * GIB / 2, "1.5 GiB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-    }
-
-    #[test]
-    fn counts_add_up() {
-        let mut one = Counts::default();
-        for outcome in [
-            Outcome::Restored,
-            Outcome::Same,
-            Outcome::Hidden,
-            Outcome::Conflict,
-            Outcome::Missing,
-            Outcome::Waiting,
-            Outcome::Failed,
-        ] {
-            one.count(&Restored::new("k", outcome, 1));
-        }
-        let mut two = one;
-        two.add(&one);
-        assert_eq!(
-            two.restored,
-            Tally {
-                objects: 2,
-                bytes: 2
-            }
-        );
-        let others = [
-            two.same,
-            two.hidden,
-            two.conflicts,
-            two.missing,
-            two.waiting,
-            two.failed,
-        ];
-        assert_eq!(others, [2; 6]);
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::sample::Sample;
 use crate::error::{ErrorName, Named};
 use crate::limits::KEY_BYTES_MAX;
 
@@ -36,6 +37,9 @@ pub struct Request {
     /// Plans only: nothing is written to the target.
     #[serde(default)]
     pub dry_run: bool,
+    /// A drill: not all of it, but this sample, each key at a moment of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
 }
 
 /// The target. A restored key is `prefix` and the whole source key behind it.
@@ -50,6 +54,9 @@ pub struct To {
     /// Its region; absent: the one of the deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Account that must own it; absent in an input: the one of the deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// What is done about what lies at the target.
@@ -119,7 +126,7 @@ impl Default for Archive {
     }
 }
 
-/// Retrieval tiers that both archive classes have.
+/// Retrieval tiers that both archive classes have, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
@@ -127,6 +134,8 @@ pub enum Tier {
     Standard,
     /// The cheapest: 5 to 12 hours from GLACIER, within 48 from DEEP_ARCHIVE.
     Bulk,
+    /// None: what lies in an archive is left there, and counted.
+    Leave,
 }
 
 /// Why a restore cannot be asked for like that. Nothing has been written.
@@ -173,6 +182,9 @@ pub enum RequestError {
         /// The target.
         bucket: String,
     },
+    /// There is no scratch bucket.
+    #[error("this deployment has no drills, and no bucket for them")]
+    NoDrill,
     /// No such bucket.
     #[error("there is no bucket {bucket} in {region}")]
     NoBucket {
@@ -224,6 +236,7 @@ impl Named for RequestError {
             Self::IsSource { .. } => "name another bucket or a prefix; or choose a mode: in-place brings back what is missing and leaves the rest, overwrite covers what differs, rollback also hides what came later".to_owned(),
             Self::NotSource { .. } => "leave out the target's prefix and name the source, or choose another mode".to_owned(),
             Self::NotGranted { .. } => "add the bucket to the parameter RestoreBucketNames and deploy".to_owned(),
+            Self::NoDrill => "set the parameter DrillDays and deploy".to_owned(),
             Self::NoBucket { .. } => "check bucket and region; a restore makes no buckets".to_owned(),
             Self::Unversioned { .. } => "enable versioning on the bucket and wait 15 minutes, or restore beside it".to_owned(),
             Self::Nothing { .. } => "check the spelling; keys are compared byte for byte".to_owned(),
@@ -240,12 +253,15 @@ pub enum Input {
     New(Box<Request>),
     /// To carry out what was planned, or to go on where it stopped: the folder of its plan.
     Planned(String),
+    /// To try a restore with a sample.
+    Drill(Sample),
 }
 
-/// Reads an execution's input: a [`Request`], or `{"plan": "<folder>"}`.
+/// Reads an execution's input: a [`Request`], `{"plan": "<folder>"}`, or `{"sample": {…}}`.
 ///
 /// # Errors
-/// [`RequestError::Unreadable`] and [`RequestError::KeyOrPrefix`].
+/// [`RequestError::Unreadable`] and [`RequestError::KeyOrPrefix`]; of a sample also
+/// [`RequestError::OutOfBounds`].
 ///
 /// # Examples
 /// ```
@@ -266,6 +282,9 @@ pub fn parse(input: &Value) -> Result<Input, RequestError> {
             problem: format!("plan names a folder, {FOLDER}…/"),
         })?;
         return Ok(Input::Planned(folder.to_owned()));
+    }
+    if input.get("sample").is_some() {
+        return Sample::parse(input).map(Input::Drill);
     }
     let request: Request = serde_path_to_error::deserialize(input).map_err(|problem| {
         let path = problem.path().to_string();
@@ -310,6 +329,10 @@ pub fn check(request: &Request, deployed: &Deployed, now: Timestamp) -> Result<(
     }
     if !deployed.targets.contains(&bucket) {
         return Err(RequestError::NotGranted { bucket });
+    }
+    // In a drill nothing may lie beside the source's own objects either.
+    if request.sample.is_some() && bucket == deployed.source {
+        return Err(RequestError::IsSource { bucket });
     }
     if request.to.prefix.len() > KEY_BYTES_MAX {
         return Err(out_of_bounds("to.prefix", &request.to.prefix));
@@ -360,6 +383,9 @@ impl Request {
 
     /// The scope for a reader.
     pub fn what(&self) -> String {
+        if let Some(sample) = &self.sample {
+            return format!("a sample of at most {} objects", sample.objects);
+        }
         match (&self.key, self.scope()) {
             (Some(key), _) => format!("key {key:?}"),
             (None, "") => "the whole bucket".to_owned(),

@@ -312,7 +312,7 @@ fn no_role_may_delete_and_no_action_is_a_wildcard() {
     }
     assert_eq!(
         template.matches("Action: \"s3:*\"").count(),
-        3,
+        4,
         "those that deny what is not TLS"
     );
     assert_eq!(

@@ -139,6 +139,7 @@ fn machines_and_the_rule_may_do_what_their_definitions_say() {
     for (role, machine) in [
         ("RuleRole", "BackupStateMachine"),
         ("AuditRuleRole", "AuditStateMachine"),
+        ("DrillRuleRole", "RestoreStateMachine"),
     ] {
         let rule = statements(&roles[role]["Properties"]);
         let [start] = rule[..] else {
@@ -187,6 +188,15 @@ fn further_destinations_are_granted_what_the_first_is() {
                     });
                     assert!(first.is_some(), "{name}: {statement}");
                     seen += 1;
+                }
+                // The scratch bucket of drills, and the one item that remembers them.
+                Some("HasDrill") => {
+                    let on = statement["Resource"].to_string();
+                    let marks = json!("dynamodb:UpdateItem");
+                    assert!(
+                        on.contains("DrillBucket") || *many(&statement["Action"])[0] == marks,
+                        "{name}: {on}"
+                    );
                 }
                 Some(other) => panic!("{name}: what does {other} add?"),
             }

@@ -21,7 +21,12 @@ fn what_holds_data_outlives_the_stack_and_its_own_replacement() {
         }
         let properties = &resource["Properties"];
         match kind {
-            "AWS::S3::Bucket" => bucket(&template, name, properties),
+            "AWS::S3::Bucket" => {
+                // What lies in the scratch bucket of drills is there to go: see below.
+                let keeps = &properties["VersioningConfiguration"]["Status"];
+                assert_eq!(keeps == "Enabled", name != "DrillBucket", "{name}");
+                bucket(&template, name, properties);
+            }
             "AWS::DynamoDB::Table" => {
                 let recovery = &properties["PointInTimeRecoverySpecification"];
                 assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
@@ -41,10 +46,6 @@ fn what_holds_data_outlives_the_stack_and_its_own_replacement() {
 }
 
 fn bucket(template: &Value, name: &str, properties: &Value) {
-    assert_eq!(
-        properties["VersioningConfiguration"]["Status"], "Enabled",
-        "{name}"
-    );
     let rules = &properties["BucketEncryption"]["ServerSideEncryptionConfiguration"];
     let algorithm = &rules[0]["ServerSideEncryptionByDefault"]["SSEAlgorithm"];
     assert!(algorithm.is_string(), "{name} encrypts by default");
@@ -91,4 +92,50 @@ fn bucket(template: &Value, name: &str, properties: &Value) {
             .all(|statement| statement["Effect"] == "Deny"),
         "{name}: what is granted is granted by the roles"
     );
+}
+
+/// Nothing backs up what is restored there, and no role needs to delete it.
+#[test]
+fn the_scratch_bucket_of_drills_empties_itself_and_tells_nobody() {
+    let template = expanded();
+    let bucket = &template["Resources"]["DrillBucket"]["Properties"];
+    assert!(bucket["NotificationConfiguration"].is_null(), "{bucket}");
+    let rules = bucket["LifecycleConfiguration"]["Rules"]
+        .as_array()
+        .unwrap();
+    let [rule] = &rules[..] else {
+        panic!("{rules:?}");
+    };
+    assert_eq!(
+        (&rule["Status"], &rule["ExpirationInDays"]),
+        (&json!("Enabled"), &json!(1))
+    );
+    assert_eq!(
+        rule["NoncurrentVersionExpiration"],
+        json!({"NoncurrentDays": 1})
+    );
+    assert!(
+        rule["Prefix"].is_null() && rule["Filter"].is_null(),
+        "all of it: {rule}"
+    );
+}
+
+/// One parameter, off by default, makes all there is of drills.
+#[test]
+fn without_drills_there_is_nothing_of_them() {
+    let template = expanded();
+    let days = &template["Parameters"]["DrillDays"];
+    assert_eq!(days["Default"].to_string().trim_matches('"'), "0");
+    assert_eq!(
+        template["Conditions"]["HasDrill"],
+        json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "DrillDays"}, 0]}]})
+    );
+    let drills = template["Resources"].as_object().unwrap().iter();
+    let drills: Vec<_> = drills
+        .filter(|(name, _)| name.starts_with("Drill"))
+        .collect();
+    assert!(drills.len() >= 6, "{drills:?}");
+    for (name, resource) in drills {
+        assert_eq!(resource["Condition"], "HasDrill", "{name}");
+    }
 }

@@ -50,6 +50,7 @@ fn a_restore_that_cannot_be_meant_is_refused_by_name_and_writes_nothing() {
         (json!({"mode": "rollback"}), "a rollback goes to the source"),
         (json!({"mode": "in-place"}), "a rollback goes to the source"),
         (json!({"surprise": 1}), "unknown field"),
+        (json!({"sample": {}}), "unknown field"),
     ] {
         let ended = world.restore(&request(more.clone()));
         assert_eq!(ended.error, "InvalidRestore", "{more}: {ended:?}");
@@ -58,6 +59,11 @@ fn a_restore_that_cannot_be_meant_is_refused_by_name_and_writes_nothing() {
         assert!(!ended.cause["advice"].as_str().unwrap().is_empty());
         assert_eq!(ended.states, ["PlanRestore", "RestoreFailed"], "{more}");
     }
+    let ended = world.drill(&json!({}));
+    assert_eq!(ended.error, "InvalidRestore", "{ended:?}");
+    let message = ended.cause["message"].as_str().unwrap();
+    assert!(message.contains("has no drills"), "{message}");
+    assert!(!world.outputs.contains_key("DrillBucket"));
     let ended = world.restore(&json!({"plan": "restores/never-was/"}));
     assert_eq!(ended.error, "InvalidRestore", "{ended:?}");
     assert!(world.contents(SCRATCH, "refused/").is_empty());
@@ -148,6 +154,21 @@ fn make_every_call(world: &World) {
     world
         .proxy
         .fail("CompleteMultipartUpload", "calls/large", digest, 1);
+    // What is not proven is tagged.
+    let etag = world
+        .copy_of("calls/small")
+        .header("etag")
+        .unwrap()
+        .trim_matches('"')
+        .to_owned();
+    let replaced = Fault::Replace(
+        String::leak(etag.clone()),
+        String::leak("0".repeat(etag.len())),
+    );
+    world.proxy.fail("CopyObject", "tagged-calls/", replaced, 1);
+    let beside = json!({"key": "calls/small", "at": at, "to": {"bucket": world.source(), "prefix": "tagged-calls/"}});
+    let ended = world.restore(&beside);
+    assert_eq!(ended.error, "RestoreIncomplete", "{ended:?}");
     for input in [
         single,
         input("calls/", json!({})),

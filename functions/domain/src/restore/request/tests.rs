@@ -10,7 +10,7 @@ fn request(more: &Value) -> Request {
     }
     match parse(&input).expect("a request") {
         Input::New(request) => *request,
-        Input::Planned(folder) => panic!("{folder}"),
+        other => panic!("{other:?}"),
     }
 }
 
