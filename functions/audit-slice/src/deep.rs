@@ -51,6 +51,7 @@ impl Key {
         let s3 = context.clients.s3(&place.destination.region);
         let found = head(&s3, copy_of(place, &copy.id)).await;
         let Found::Object(found) = found.map_err(|api| at_copy(&api, place))? else {
+            audited.vanished = true;
             return Ok(());
         };
         let source = self.source_of(point).await?;

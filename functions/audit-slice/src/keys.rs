@@ -18,6 +18,7 @@ use backup_domain::{Policy, marker};
 use jiff::Timestamp;
 
 use crate::context::Context;
+use crate::live;
 
 /// What all keys of a batch share.
 pub struct Shared {
@@ -33,6 +34,8 @@ pub struct Shared {
 pub struct Key {
     pub shared: Arc<Shared>,
     pub group: Group,
+    /// Whether the group shows what is there now; else inventories did, as it was.
+    pub live: bool,
 }
 
 /// What comes of one key.
@@ -46,6 +49,8 @@ pub struct Audited {
     pub met: Vec<(String, String)>,
     pub destinations: Vec<(String, Counted)>,
     pub reading: Vec<Reading>,
+    /// Whether something is not there any more that was listed.
+    pub vanished: bool,
 }
 
 /// One key at one destination.
@@ -58,7 +63,24 @@ pub struct Place<'a> {
 }
 
 impl Key {
+    /// Compares. What differs by an inventory may have changed since it was made: such a key is
+    /// listed, and compared as it is now.
     pub async fn compare(self) -> Result<Audited, Failure> {
+        let audited = self.compare_as_listed().await?;
+        if self.live || audited.findings.is_empty() && !audited.vanished {
+            return Ok(audited);
+        }
+        let shared = &self.shared;
+        let group = live::group(&shared.context, &shared.destinations, &self.group.key).await?;
+        let now = Self {
+            shared: Arc::clone(shared),
+            group,
+            live: true,
+        };
+        now.compare_as_listed().await
+    }
+
+    async fn compare_as_listed(&self) -> Result<Audited, Failure> {
         let shared = &self.shared;
         let pk = shared.context.partition_key(&self.group.key);
         let points = shared.context.catalog.known_points(&pk).await?;
