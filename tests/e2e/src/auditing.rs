@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use backup_stack::{Object, Silent, Toolchain};
 use serde_json::{Value, json};
 
+use crate::inventoried::INVENTORIES;
 use crate::{Ended, Proxy, World};
 
 /// A moment at which every lease has run out.
@@ -48,20 +49,32 @@ impl World {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
             let proxy = Proxy::start().expect("a proxy");
-            let seldom = [("SweepMinutes", "60")];
-            let world = Self::start_with_parts(proxy, &seldom, None);
-            let world = world.expect("the local stack starts and the template deploys");
-            // A destination without a bucket would end every audit.
-            let mut policy: Value = serde_json::from_str(&world.usual_policy()).expect("JSON");
-            let destinations = policy["destinations"]
-                .as_object_mut()
-                .expect("destinations");
-            destinations.remove("nowhere");
-            let rules = policy["rules"].as_array_mut().expect("rules");
-            rules.retain(|rule| rule["name"] != "half");
-            world.put_policy(&policy.to_string());
-            world
+            Self::start_auditing(proxy)
         })
+    }
+
+    pub(crate) fn start_auditing(proxy: Proxy) -> Self {
+        let seldom = [
+            ("SweepMinutes", "60"),
+            ("InventoryBucketNames", INVENTORIES),
+        ];
+        let world = Self::start_with_parts(proxy, &seldom, None);
+        let world = world.expect("the local stack starts and the template deploys");
+        let made = world.cloud.create_bucket(INVENTORIES);
+        made.expect("there is a bucket for inventories");
+        // A destination without a bucket would end every audit.
+        let mut policy: Value = serde_json::from_str(&world.usual_policy()).expect("JSON");
+        let destinations = policy["destinations"]
+            .as_object_mut()
+            .expect("destinations");
+        destinations.remove("nowhere");
+        let rules = policy["rules"].as_array_mut().expect("rules");
+        rules.retain(|rule| rule["name"] != "half");
+        let unwanted = json!({"keys": {"include": ["**/*.tmp"]}});
+        let unwanted = json!({"name": "tmp", "match": unwanted, "destinations": []});
+        rules.insert(0, unwanted);
+        world.put_policy(&policy.to_string());
+        world
     }
 
     /// Runs an audit of the keys with this prefix to its end; nothing is too young for it.

@@ -10,6 +10,7 @@ mod asl;
 mod audit;
 mod audit_cli;
 mod audit_ends;
+mod audit_inventory;
 mod backup;
 mod bad_input;
 mod breaker;
