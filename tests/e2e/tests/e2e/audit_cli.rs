@@ -137,7 +137,8 @@ fn status_shows_how_far_each_destination_is_behind() {
     );
 }
 
-/// On demand: an audit and `rclone check` of the same objects, and the requests that each makes.
+/// On demand: an audit and `rclone check` of the same objects, and the requests that each makes;
+/// `AUDIT_OBJECTS` says how many, `AUDIT_LEVELS` which levels.
 ///
 /// `cargo test -p backup-e2e --test e2e -- --ignored --nocapture an_audit_beside_rclone`
 #[test]
@@ -145,14 +146,16 @@ fn status_shows_how_far_each_destination_is_behind() {
 fn an_audit_beside_rclone() {
     let world = World::auditing();
     let prefix = "plain/audit-many/";
-    let count: usize = 1000;
-    let keys: Vec<_> = (0..count)
-        .map(|number| format!("{prefix}{number:05}"))
+    let asked = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let count: usize = asked("AUDIT_OBJECTS", "20000").parse().unwrap();
+    let levels = asked("AUDIT_LEVELS", "listing,checksums,read");
+    let first = format!("{prefix}{:06}", 0);
+    world.fill(std::slice::from_ref(&first));
+    let keys: Vec<_> = (1..count)
+        .map(|number| format!("{prefix}{number:06}"))
         .collect();
-    for some in keys.chunks(100) {
-        world.fill(some);
-    }
-    for level in ["listing", "checksums", "read"] {
+    world.fill_like(&first, &keys);
+    for level in levels.split(',') {
         let calls = || {
             let calls = world.proxy.calls("");
             calls

@@ -209,7 +209,7 @@ fn an_inventory_that_cannot_be_trusted_ends_the_audit_without_a_verdict() {
                 it.files[0].1[middle] ^= 8;
             },
             "SourceUnreadable",
-            "0.csv.gz",
+            "all/data/1.csv.gz",
         ),
         (
             "fields",

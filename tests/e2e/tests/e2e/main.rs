@@ -8,6 +8,7 @@
 mod allowed;
 mod asl;
 mod audit;
+mod audit_changing;
 mod audit_cli;
 mod audit_ends;
 mod audit_inventory;
