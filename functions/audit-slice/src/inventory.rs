@@ -7,7 +7,7 @@ use backup_aws::s3::inventory::{Inventory, OrderedRows};
 use backup_domain::audit::Entry;
 use backup_domain::audit::finding::AuditError;
 use backup_domain::audit::progress::{Inventoried, Progress};
-use backup_domain::inventory::{InventoryError, Location, Place};
+use backup_domain::inventory::{InventoryError, Listed, Location, Place};
 use backup_domain::policy::Destination;
 
 use crate::context::Context;
@@ -89,7 +89,7 @@ impl Reported {
         if let Some(last) = rows.last() {
             self.pages.push_back((last.key.clone(), place));
         }
-        let entries = rows.into_iter().map(|row| row.into_entry());
+        let entries = rows.into_iter().map(Listed::into_entry);
         Ok((entries.collect(), over))
     }
 

@@ -179,6 +179,15 @@ impl Key {
         let Found::Object(found) = head(&s3, version).await.map_err(at_source)? else {
             return Ok(None);
         };
+        let tags = if with_tags {
+            let found = there(tags(&s3, version).await).map_err(at_source)?;
+            let Some(found) = found else {
+                return Ok(None);
+            };
+            found
+        } else {
+            BTreeMap::new()
+        };
         let known = Known {
             storage_class: found.headed.facts.storage_class.clone(),
             content_type: found
@@ -187,11 +196,7 @@ impl Key {
                 .content_type
                 .clone()
                 .unwrap_or_default(),
-            tags: if with_tags {
-                tags(&s3, version).await.map_err(at_source)?
-            } else {
-                BTreeMap::new()
-            },
+            tags,
         };
         let headed = Some(&known);
         Ok(match policy.choose(Facts { headed, ..facts }) {
@@ -239,8 +244,11 @@ impl Key {
                 None if marker::is_copy(metadata) => Stray::Other,
                 None => Stray::Foreign,
                 Some(marked) => {
-                    let tags = tags(&s3, version).await;
-                    let tags = tags.map_err(|api| at_copy(&api, place))?;
+                    let tags = there(tags(&s3, version).await);
+                    let Some(tags) = tags.map_err(|api| at_copy(&api, place))? else {
+                        strays.insert(id.to_owned(), Stray::Gone);
+                        continue;
+                    };
                     let (name, value) = BAD;
                     Stray::Ours {
                         version_id: marked.version_id.to_owned(),
@@ -268,6 +276,14 @@ pub fn copy_of<'a>(place: &'a Place<'_>, id: &'a str) -> Version<'a> {
 /// A call on a destination failed.
 pub fn at_copy(api: &ApiError, place: &Place<'_>) -> Failure {
     api.at_destination(&place.destination.bucket, &place.destination.region)
+}
+
+/// `None` for what is not there any more.
+pub fn there<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Err(api) if api.is_missing() => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 fn count(view: &KeyView<'_>, compared: &Compared) -> Counted {

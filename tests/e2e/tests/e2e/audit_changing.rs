@@ -80,6 +80,27 @@ fn a_listing_that_changes_while_it_is_read_raises_no_false_alarm_and_misses_noth
     assert_eq!(audit.verdict(), "behind");
 }
 
+/// A version or a copy that goes away between one question about it and the next is left to the next audit.
+#[test]
+fn what_vanishes_while_it_is_looked_at_does_not_end_the_audit() {
+    let world = World::auditing();
+    let prefix = "plain/audit-vanishing/";
+    let own = |name: &str| format!("{prefix}{name}");
+    world.fill(&["missing", "of-backup", "of-source"].map(own));
+    world.forget(&own("missing"));
+    for (bucket, name) in [(world.source(), "of-source"), (world.backup(), "of-backup")] {
+        let needles = [bucket, &own(name)];
+        let gone = Fault::Error(404, "NoSuchVersion");
+        world
+            .proxy
+            .fail_all_of("GetObjectTagging", &needles, gone, 1);
+    }
+    let audit = world.audit(prefix, &json!({"level": "checksums"}));
+    assert_eq!(audit.ended.status, "SUCCEEDED", "{:?}", audit.ended);
+    let wanted = missing(&[&own("missing")]);
+    assert_eq!(audit.found(), wanted, "{:#?}", audit.findings);
+}
+
 /// The platform ends AuditSlice in the middle of a slice, when it has found some of it: the next one
 /// finds everything, each once.
 ///
