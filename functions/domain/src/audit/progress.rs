@@ -186,3 +186,32 @@ pub fn page_key(run: &str) -> String {
 pub fn summary_key(run: &str) -> String {
     format!("{}report.json", folder(run))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::manifest::tests::{ALL, document, parse};
+
+    /// Whichever is the oldest counts, for all sides; one that is younger than the audit moves nothing.
+    #[test]
+    fn what_is_younger_than_an_inventory_is_not_due() {
+        let second = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let made = |at: &str| {
+            let mut document = document(ALL, &json!([]));
+            document["creationTimestamp"] = json!(second(at).as_millisecond().to_string());
+            parse(&document).expect("a manifest")
+        };
+        let now = second("2026-11-25T12:00:00Z");
+        let mut progress = Progress::new("run".into(), Request::default(), now);
+        progress.read_from(None, &made("2026-11-25T13:00:00Z"));
+        assert_eq!(progress.due_before, second("2026-11-25T11:45:00Z"));
+        progress.read_from(Some("primary"), &made("2026-11-23T01:00:00Z"));
+        assert_eq!(progress.due_before, second("2026-11-23T00:45:00Z"));
+        progress.read_from(Some("second"), &made("2026-11-24T01:00:00Z"));
+        assert_eq!(progress.due_before, second("2026-11-23T00:45:00Z"));
+        let kept = serde_json::to_string(&progress).expect("serialises");
+        assert_eq!(serde_json::from_str::<Progress>(&kept).ok(), Some(progress));
+    }
+}

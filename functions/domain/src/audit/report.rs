@@ -87,8 +87,8 @@ fn remarks(progress: &Progress) -> Vec<String> {
         let side = it.destination.as_deref().unwrap_or("the source");
         let (created, at) = (it.created, &it.at);
         remarks.push(format!(
-            "By the inventory of {side} from {created}, {at}; what it does not cover, and what changed \
-             since, is left to a later audit."
+            "By the inventory of {side} from {created}, {at}; what changed since, and what it does not \
+             cover, was not looked at."
         ));
     }
     let copies: u64 = totals.destinations.values().map(|it| it.copies).sum();
@@ -108,8 +108,9 @@ fn remarks(progress: &Progress) -> Vec<String> {
             totals.archived
         ));
     }
+    let by_listings = progress.inventories.is_empty();
     for (name, own) in &totals.destinations {
-        if own.wanted > 0 && own.safe == 0 && totals.points > 0 {
+        if own.wanted > 0 && own.safe == 0 && totals.points > 0 && by_listings {
             remarks.push(format!("Nothing of the source is safe at {name}."));
         }
     }

@@ -84,6 +84,24 @@ fn the_command_line_audits_repairs_and_says_so_by_its_exit_code() {
         points => Err(format!("{points:?}")),
     });
     assert_eq!(audit(&["--level", "read"]).code, Some(0));
+    let reports = world.inventoried(prefix, 1);
+    let source = reports["source"].as_str().unwrap();
+    let primary = reports["destinations"]["primary"].as_str().unwrap();
+    let primary = format!("primary={primary}");
+    let by_inventory = audit(&["--inventory", source, "--inventory", &primary]);
+    assert_eq!(by_inventory.code, Some(0), "{}", by_inventory.err);
+    assert!(
+        by_inventory.out.contains("By the inventory of primary"),
+        "{}",
+        by_inventory.out
+    );
+    let nowhere = audit(&["--inventory", "reports/daily"]);
+    assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
+    assert!(
+        nowhere.err.contains("no place of an inventory"),
+        "{}",
+        nowhere.err
+    );
 
     world.replace_copy(&keys[1], b"short");
     let damaged = audit(&[]);

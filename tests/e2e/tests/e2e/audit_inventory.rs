@@ -156,6 +156,48 @@ fn what_changed_since_an_inventory_is_left_to_a_later_audit() {
     assert_eq!(audit.found(), wanted, "{:#?}", audit.findings);
 }
 
+/// Manifests that are not what is needed: field, value, error, words.
+fn wrong_manifests() -> [(&'static str, Value, &'static str, &'static str); 7] {
+    let versions = "VersionId, IsLatest, IsDeleteMarker, ";
+    let without = |columns: &str| json!(SCHEMA.replace(columns, ""));
+    let invalid = "InvalidEvent";
+    let csv = "configure an inventory of output format CSV";
+    [
+        (
+            "sourceBucket",
+            json!("other"),
+            invalid,
+            "is an inventory of other, not of",
+        ),
+        ("fileFormat", json!("ORC"), invalid, csv),
+        ("fileFormat", json!("Parquet"), invalid, csv),
+        (
+            "fileSchema",
+            without("ETag, "),
+            invalid,
+            "has no column ETag",
+        ),
+        (
+            "fileSchema",
+            without(versions),
+            invalid,
+            "let the inventory include all versions",
+        ),
+        (
+            "version",
+            json!("2030-01-01"),
+            invalid,
+            "is no manifest of an inventory",
+        ),
+        (
+            "fileSchema",
+            json!(format!("{SCHEMA}, Other")),
+            "SourceUnreadable",
+            "9 fields, the manifest says 10",
+        ),
+    ]
+}
+
 /// Each ends red with its own words and no verdict.
 #[test]
 fn an_inventory_that_cannot_be_trusted_ends_the_audit_without_a_verdict() {
@@ -163,83 +205,41 @@ fn an_inventory_that_cannot_be_trusted_ends_the_audit_without_a_verdict() {
     let prefix = "plain/audit-distrusted/";
     world.fill(&keys(prefix, &["one", "two"]));
     let rows = world.rows(world.source(), prefix);
-    let report = |name: &str| Report::of(name, world.source(), Timestamp::now(), &rows, 1);
-    type Spoil = fn(&mut Report);
-    let cases: [(&str, Spoil, &str, &str); 8] = [
-        (
-            "foreign",
-            |it| it.manifest["sourceBucket"] = json!("other"),
-            "InvalidEvent",
-            "is an inventory of other, not of",
-        ),
-        (
-            "orc",
-            |it| it.manifest["fileFormat"] = json!("ORC"),
-            "InvalidEvent",
-            "configure an inventory of output format CSV",
-        ),
-        (
-            "column",
-            |it| it.manifest["fileSchema"] = json!(SCHEMA.replace("ETag, ", "")),
-            "InvalidEvent",
-            "has no column ETag",
-        ),
-        (
-            "current",
-            |it| {
-                it.manifest["fileSchema"] =
-                    json!(SCHEMA.replace("VersionId, IsLatest, IsDeleteMarker, ", ""))
-            },
-            "InvalidEvent",
-            "has no column VersionId",
-        ),
-        (
-            "other-json",
-            |it| it.manifest = json!({"a": 1}),
-            "InvalidEvent",
-            "is no manifest of an inventory",
-        ),
-        (
-            "missing-file",
-            |it| drop(it.files.pop()),
-            "SourceUnreadable",
-            "which is not there",
-        ),
-        (
-            "damaged",
-            |it| {
-                let middle = it.files[0].1.len() / 2;
-                it.files[0].1[middle] ^= 8;
-            },
-            "SourceUnreadable",
-            "all/data/1.csv.gz",
-        ),
-        (
-            "fields",
-            |it| it.manifest["fileSchema"] = json!(format!("{SCHEMA}, EncryptionStatus")),
-            "SourceUnreadable",
-            "9 fields, the manifest says 10",
-        ),
-    ];
-    for (name, spoil, error, words) in cases {
-        let mut report = report(&format!("spoilt-{name}"));
-        spoil(&mut report);
-        let at = world.deliver(&report);
-        ends(world, prefix, &at, error, words);
+    let of = |name: &str, rows: &[String], file| {
+        Report::of(name, world.source(), Timestamp::now(), rows, file)
+    };
+    for (number, (field, value, error, words)) in wrong_manifests().into_iter().enumerate() {
+        let mut report = of(&format!("wrong-{number}"), &rows, 1);
+        report.manifest[field] = value;
+        ends(world, prefix, &world.deliver(&report), error, words);
     }
-    let mut turned = rows.clone();
-    turned.reverse();
-    let turned = Report::of(
-        "spoilt-order",
-        world.source(),
-        Timestamp::now(),
-        &turned,
-        99,
-    );
+    let mut lost = of("lost-file", &rows, 1);
+    lost.files.pop();
+    let lost = world.deliver(&lost);
     ends(
         world,
         prefix,
-        &world.deliver(&turned),
+        &lost,
+        "SourceUnreadable",
+        "which is not there",
+    );
+    let mut damaged = of("damaged", &rows, 1);
+    let middle = damaged.files[0].1.len() / 2;
+    damaged.files[0].1[middle] ^= 8;
+    let damaged = world.deliver(&damaged);
+    ends(
+        world,
+        prefix,
+        &damaged,
+        "SourceUnreadable",
+        "all/data/1.csv.gz",
+    );
+    let turned: Vec<_> = rows.iter().rev().cloned().collect();
+    let turned = world.deliver(&of("turned", &turned, 99));
+    ends(
+        world,
+        prefix,
+        &turned,
         "SourceUnreadable",
         "its keys are not in order",
     );
@@ -251,13 +251,11 @@ fn an_inventory_that_cannot_be_trusted_ends_the_audit_without_a_verdict() {
         "InvalidEvent",
         "no complete inventory lies under",
     );
-    let denied = world.deliver(&report("denied"));
-    world.proxy.fail(
-        "ListObjectsV2",
-        "prefix=denied",
-        Fault::Error(403, "AccessDenied"),
-        3,
-    );
+    let denied = world.deliver(&of("denied", &rows, 1));
+    let refusal = Fault::Error(403, "AccessDenied");
+    world
+        .proxy
+        .fail("ListObjectsV2", "prefix=denied", refusal, 3);
     ends(
         world,
         prefix,
