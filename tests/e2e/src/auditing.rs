@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use backup_stack::{Object, Silent, Toolchain};
 use serde_json::{Value, json};
@@ -79,12 +80,18 @@ impl World {
 
     /// Runs an audit of the keys with this prefix to its end; nothing is too young for it.
     pub fn audit(&self, prefix: &str, more: &Value) -> Audit {
-        let mut input = json!({"prefix": prefix, "graceSeconds": 0});
-        if let (Some(input), Some(more)) = (input.as_object_mut(), more.as_object()) {
-            input.extend(more.clone());
-        }
         let machine = &self.outputs["AuditStateMachineArn"];
-        self.audited(self.start_on(machine, &input.to_string()))
+        self.audited(self.start_on(machine, &audit_of(prefix, more)))
+    }
+
+    /// The same of so many keys that it takes minutes.
+    pub fn audit_many(&self, prefix: &str, more: &Value) -> Audit {
+        let machine = &self.outputs["AuditStateMachineArn"];
+        let running = self.begin_on(machine, &audit_of(prefix, more));
+        while self.describe(&running)["status"] == "RUNNING" {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.audited(self.finish(&running))
     }
 
     /// Reads what an audit that has ended left behind.
@@ -263,6 +270,14 @@ impl World {
             Err(said)
         }
     }
+}
+
+fn audit_of(prefix: &str, more: &Value) -> String {
+    let mut input = json!({"prefix": prefix, "graceSeconds": 0});
+    if let (Some(input), Some(more)) = (input.as_object_mut(), more.as_object()) {
+        input.extend(more.clone());
+    }
+    input.to_string()
 }
 
 fn marker_of(copy: &Object) -> Vec<(String, String)> {

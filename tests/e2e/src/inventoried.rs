@@ -66,7 +66,7 @@ fn row(fields: [&str; 9]) -> String {
 impl Report {
     /// Of these rows, in files of so many.
     pub fn of(name: &str, bucket: &str, created: Timestamp, rows: &[String], file: usize) -> Self {
-        let folder = format!("{name}/{bucket}/all/");
+        let folder = format!("{name}/all/");
         let files = rows.chunks(file.max(1)).enumerate();
         let files = files.map(|(number, rows)| {
             let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());

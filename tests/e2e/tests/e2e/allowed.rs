@@ -170,6 +170,7 @@ fn elsewhere(world: &World, asked: &Permission) -> Vec<Permission> {
     let always = [
         (world.source(), "another-bucket"),
         (world.backup(), "another-bucket"),
+        (INVENTORIES, "another-bucket"),
         (world.outputs["CatalogTable"].as_str(), "another-table"),
         (world.outputs["PolicyParameter"].as_str(), "/another/policy"),
         (

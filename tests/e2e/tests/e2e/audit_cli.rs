@@ -183,7 +183,7 @@ fn an_audit_beside_rclone() {
         };
         let before = calls();
         let begun = Instant::now();
-        let audit = world.audit(prefix, &json!({"level": level}));
+        let audit = world.audit_many(prefix, &json!({"level": level}));
         let seconds = begun.elapsed().as_secs_f64();
         assert_eq!(audit.verdict(), "whole", "{:?}", audit.findings);
         let calls = calls() - before;
