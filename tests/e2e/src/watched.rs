@@ -142,6 +142,9 @@ impl World {
         point["owner"] = json!({"S": format!("{}:nobody-{key}@2026-01-01T00:00:00Z", self.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:"))});
         point["until"] = json!({"S": "2999-01-01T00:00:00Z"});
         point["attempts"] = json!({"N": attempts.to_string()});
+        // What is being copied stands in the index of open points, in any of its partitions.
+        point["open"] = json!({"S": "primary#0"});
+        point["openSince"] = point["eventAt"].clone();
         self.put_point(&point);
     }
 

@@ -314,7 +314,7 @@ impl World {
             .collect()
     }
 
-    fn describe(&self, arn: &str) -> Value {
+    pub(crate) fn describe(&self, arn: &str) -> Value {
         let describe = json!({"executionArn": arn});
         self.cloud
             .json(Service::StepFunctions, "DescribeExecution", &describe)

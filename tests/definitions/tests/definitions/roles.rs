@@ -198,6 +198,21 @@ fn further_destinations_are_granted_what_the_first_is() {
                         "{name}: {on}"
                     );
                 }
+                Some("HasInventoryBuckets") => {
+                    assert!(
+                        statement["Resource"]
+                            .to_string()
+                            .contains("InventoryBucketNames")
+                    );
+                    let actions = many(&statement["Action"]);
+                    let reads = ["s3:GetObject", "s3:ListBucket"];
+                    assert!(
+                        actions
+                            .iter()
+                            .all(|action| reads.contains(&action.as_str().unwrap())),
+                        "{name}: {statement}"
+                    );
+                }
                 Some(other) => panic!("{name}: what does {other} add?"),
             }
         }

@@ -34,6 +34,8 @@ fn held(world: &World, point: &Value, until: &str) {
     point["machine"] = json!({"S": "EXPRESS"});
     point["owner"] = json!({"S": format!("{machine}:another@{PAST}")});
     point["until"] = json!({"S": until});
+    point["open"] = json!({"S": "primary#0"});
+    point["openSince"] = point["eventAt"].clone();
     world.put_point(&point);
 }
 
