@@ -6,6 +6,7 @@ pub mod copy;
 pub mod delete;
 pub mod documents;
 pub mod head;
+pub mod inventory;
 pub mod listing;
 pub mod multipart;
 pub mod pages;

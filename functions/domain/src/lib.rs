@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod evidence;
 pub mod intake;
+pub mod inventory;
 pub mod key;
 pub mod lag;
 pub mod lease;
