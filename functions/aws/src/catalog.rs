@@ -1,5 +1,6 @@
 //! The catalog in DynamoDB: every write is conditional.
 
+mod backfills;
 mod breaker;
 mod digest;
 mod failed;
@@ -21,6 +22,7 @@ use items::{text, word};
 
 use crate::{ApiError, ErrorName, Failure};
 
+pub use backfills::{Gone, Run};
 pub use failed::{Failed, FailedPage, Whole};
 pub use items::Start;
 pub use keys::Keys;

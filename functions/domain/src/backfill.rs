@@ -8,6 +8,7 @@ pub mod counts;
 pub mod course;
 pub mod estimate;
 pub mod event;
+pub mod held;
 pub mod known;
 pub mod line;
 pub mod ranges;

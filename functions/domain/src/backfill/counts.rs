@@ -82,8 +82,16 @@ mod tests {
     fn every_outcome_is_counted_once_and_counts_add_up() {
         let mut counts = Counts::default();
         let outcomes = [
-            "stored", "duplicate", "settled", "skipped", "gone", "superseded", "deleted",
-            "recorded", "failed", "unparked",
+            "stored",
+            "duplicate",
+            "settled",
+            "skipped",
+            "gone",
+            "superseded",
+            "deleted",
+            "recorded",
+            "failed",
+            "unparked",
         ];
         for outcome in outcomes {
             counts.count(outcome, 7);

@@ -8,6 +8,7 @@ use super::counts::Counts;
 use super::estimate::Estimate;
 use super::ranges::Range;
 use super::request::Request;
+use crate::inventory::{self, Location};
 use crate::restore::course::Tally;
 use crate::task::Execution;
 
@@ -183,23 +184,21 @@ pub struct Cursor {
     /// What is not yet listed.
     #[serde(default)]
     pub ranges: Vec<Range>,
-    /// Files of the inventory that are not yet read, where one is gone by.
+    /// How far the inventory is read, where one is gone by.
     #[serde(default)]
-    pub files: Option<Files>,
+    pub inventory: Option<ReadTo>,
 }
 
 /// How far an inventory is read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Files {
-    /// Manifest that is gone by: bucket and key.
-    pub bucket: String,
-    /// Its key.
-    pub manifest: String,
-    /// Files that are done.
-    pub done: usize,
-    /// Rows of the next one that are done.
-    pub rows: usize,
+pub struct ReadTo {
+    /// The manifest that is gone by to the end, though a newer one may come.
+    pub manifest: Location,
+    /// Its MD5: another one at its place is another report.
+    pub md5: String,
+    /// What is planned already.
+    pub cursor: inventory::Cursor,
 }
 
 /// What a plan comes to.

@@ -121,7 +121,10 @@ mod tests {
         assert_eq!(found.seconds, 2500 + 50_000);
         // What a SaaS says of its first backups, 20,833 a second, takes 417 lines at once.
         let fast = estimate(&plan(100_000_000, 417));
-        assert_eq!((fast.micro_usd, fast.seconds), (found.micro_usd, 2500 + 4796));
+        assert_eq!(
+            (fast.micro_usd, fast.seconds),
+            (found.micro_usd, 2500 + 4796)
+        );
         assert!(COPIES_A_SECOND * 417 >= 20_833 && COPIES_A_SECOND * 40 > 1210);
     }
 
@@ -145,6 +148,9 @@ mod tests {
 
     #[test]
     fn nothing_costs_next_to_nothing() {
-        assert_eq!(usd(estimate(&Summary::default()).micro_usd), "less than $0.01");
+        assert_eq!(
+            usd(estimate(&Summary::default()).micro_usd),
+            "less than $0.01"
+        );
     }
 }

@@ -125,7 +125,8 @@ mod tests {
             work: Work {
                 bucket: "reports".into(),
                 run: "run".into(),
-                execution: "arn:aws:states:eu-west-1:111122223333:execution:s3-backup-backfill:run".into(),
+                execution: "arn:aws:states:eu-west-1:111122223333:execution:s3-backup-backfill:run"
+                    .into(),
                 begun: "2026-11-24T00:00:00Z".parse().expect("a time"),
             },
         }
@@ -136,7 +137,11 @@ mod tests {
         let first = holder(&line(1, 1), 0);
         assert_eq!(first, holder(&line(1, 1), 0));
         assert!(first.id.contains(":express:"));
-        for other in [holder(&line(1, 1), 1), holder(&line(1, 2), 0), holder(&line(2, 1), 0)] {
+        for other in [
+            holder(&line(1, 1), 1),
+            holder(&line(1, 2), 0),
+            holder(&line(2, 1), 0),
+        ] {
             assert_ne!(first.owner(), other.owner());
         }
     }
@@ -149,7 +154,10 @@ mod tests {
         let first = name(&work, &own);
         assert_eq!(first, name(&work, &own));
         assert!(first.len() <= 80, "{first}");
-        let next = Work { run: "next".into(), ..work.clone() };
+        let next = Work {
+            run: "next".into(),
+            ..work.clone()
+        };
         assert_ne!(first, name(&next, &own));
         assert_ne!(first, name(&work, &version(Some("v2"), false)));
     }

@@ -27,7 +27,10 @@ pub fn known(
     policy: &Policy,
     owner: &str,
 ) -> Known {
-    let own: Vec<&RecoveryPoint> = points.iter().filter(|point| is_of(point, version)).collect();
+    let own: Vec<&RecoveryPoint> = points
+        .iter()
+        .filter(|point| is_of(point, version))
+        .collect();
     let open = || Known::Open {
         begun: own
             .iter()

@@ -104,8 +104,8 @@ impl Dealer {
     pub fn push(&mut self, item: Item) {
         for item in in_pieces(item) {
             let (versions, bytes) = (item.versions.len(), json_line(&item).len() + 1);
-            let fits = self.versions + versions <= VERSIONS_MAX
-                && self.bytes + bytes <= LINE_BYTES_MAX;
+            let fits =
+                self.versions + versions <= VERSIONS_MAX && self.bytes + bytes <= LINE_BYTES_MAX;
             match self.lines.last_mut() {
                 Some(line) if fits => {
                     line.push(item);

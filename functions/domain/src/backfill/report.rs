@@ -120,7 +120,10 @@ pub fn page(course: &Course, named: &[Failed], open: &[Open], ended: Timestamp) 
         page.push_str(text);
         page.push('\n');
     };
-    line(&format!("# Backfill of {}\n", one_line(&course.request.what(), 300)));
+    line(&format!(
+        "# Backfill of {}\n",
+        one_line(&course.request.what(), 300)
+    ));
     line(&format!("**{}**\n", self::line(done)));
     line("| | |\n|---|---|");
     line(&format!("| run | {} |", work.run));
@@ -139,16 +142,24 @@ pub fn page(course: &Course, named: &[Failed], open: &[Open], ended: Timestamp) 
         size(plan.versions.bytes),
         found.2
     ));
-    line(&format!("| estimated at most | {} |", usd(plan.estimate.micro_usd)));
+    line(&format!(
+        "| estimated at most | {} |",
+        usd(plan.estimate.micro_usd)
+    ));
     line(&format!("| from, to | {}, {ended} |\n", work.begun));
     if !named.is_empty() {
         line("## Failed\n");
-        line("Some of them; `failed-*.jsonl` beside this page name all. Each is recorded and parked: `s3-backup redrive` starts it again.\n");
+        line(
+            "Some of them; `failed-*.jsonl` beside this page name all. Each is recorded and parked: `s3-backup redrive` starts it again.\n",
+        );
         for one in named {
             let key = one_line(&one.key, 300).replace('`', "'");
             let version = one.version_id.as_deref().unwrap_or("null");
             let why = one_line(&format!("{}: {}", one.error, one.message), 400);
-            line(&format!("- `{key}` version {version} at {}: {why}", one.destination));
+            line(&format!(
+                "- `{key}` version {version} at {}: {why}",
+                one.destination
+            ));
         }
         line("");
     }

@@ -62,7 +62,12 @@ fn only_what_has_ended_at_every_destination_is_done() {
             let points = [at("primary", Status::Stored), at("second", status)];
             assert_eq!(decide(&version, &points), open, "{status:?}");
         }
-        for status in [Status::Stored, Status::Unsettled, Status::Skipped, Status::Gone] {
+        for status in [
+            Status::Stored,
+            Status::Unsettled,
+            Status::Skipped,
+            Status::Gone,
+        ] {
             let points = [at("primary", Status::Stored), at("second", status)];
             let done = Known::Done(vec![
                 (Status::Stored, "other".to_owned()),

@@ -8,7 +8,11 @@ fn version(number: usize, marker: bool) -> Version {
     Version {
         id: (number % 7 != 3).then(|| format!("{number:032}")),
         size: if marker { 0 } else { number as u64 },
-        etag: if marker { String::new() } else { "d41d8cd98f00b204e9800998ecf8427e".into() },
+        etag: if marker {
+            String::new()
+        } else {
+            "d41d8cd98f00b204e9800998ecf8427e".into()
+        },
         modified: Timestamp::from_second(second).expect("a time"),
         marker,
     }
@@ -17,7 +21,9 @@ fn version(number: usize, marker: bool) -> Version {
 fn item(key: &str, versions: usize) -> Item {
     Item {
         key: key.to_owned(),
-        versions: (0..versions).map(|number| version(number, number % 5 == 4)).collect(),
+        versions: (0..versions)
+            .map(|number| version(number, number % 5 == 4))
+            .collect(),
     }
 }
 
@@ -76,7 +82,9 @@ fn a_key_with_more_versions_than_fit_is_cut_in_order() {
 #[test]
 fn few_are_one_line_and_none_is_no_line() {
     assert!(dealt(&[]).is_empty());
-    let keys: Vec<_> = (0..101).map(|number| item(&format!("k{number}"), 1)).collect();
+    let keys: Vec<_> = (0..101)
+        .map(|number| item(&format!("k{number}"), 1))
+        .collect();
     let lines = dealt(&keys);
     assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [100, 1]);
 }
