@@ -77,7 +77,9 @@ impl Planner {
             }
             let (keys, kept) = held.take(is_over);
             push_all(&mut slice, keys, &mut cursor.course.plan);
-            slice.write(&self.documents(), &mut cursor.course).await?;
+            slice
+                .write((&self.documents(), &self.catalog), &mut cursor.course)
+                .await?;
             let mut at = reader.cursor();
             at.line = at.line.saturating_sub(kept);
             cursor.inventory = Some(ReadTo {

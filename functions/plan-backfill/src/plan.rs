@@ -123,6 +123,7 @@ impl Planner {
             begun: course.work.begun,
             what: course.request.what(),
             slices: 0,
+            slice: 0,
             plan: course.plan.clone(),
             done: Counts::default(),
             verdict: None,
@@ -254,7 +255,9 @@ impl Planner {
             cursor.course.plan.requests = requests + listing.requests;
             let stop = deadline.is_near();
             if slice.is_full() || stop || listing.is_over() {
-                slice.write(&self.documents(), &mut cursor.course).await?;
+                slice
+                    .write((&self.documents(), &self.catalog), &mut cursor.course)
+                    .await?;
                 cursor.ranges = listing.left();
                 self.keep(cursor).await?;
             }
@@ -296,6 +299,7 @@ impl Planner {
         course.lines = course.work.lines(course.slice);
         if let Some(mut run) = self.catalog.run(&course.work.run).await? {
             (run.slices, run.plan) = (course.slices, course.plan.clone());
+            run.slice = course.slice;
             let execution = run.execution.clone();
             self.catalog.put_run(&run, Some(&execution)).await?;
         }

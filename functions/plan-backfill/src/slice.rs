@@ -1,10 +1,13 @@
 //! One slice of a plan: keys, counted and dealt to lines.
 
 use backup_aws::Failure;
+use backup_aws::catalog::{Catalog, Gone};
 use backup_aws::s3::documents::Documents;
 use backup_domain::Policy;
 use backup_domain::audit::Entry;
+use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::{Course, Summary};
+use backup_domain::backfill::event::versions_of;
 use backup_domain::backfill::line::{Dealer, Item, LINES_MAX, Line, Version};
 use backup_domain::backfill::request::Versions;
 use backup_domain::limits::MIB;
@@ -128,7 +131,7 @@ impl<'p> Slice<'p> {
     /// Writes lines under the number of the next slice. A Map has no use for a slice without lines.
     pub async fn write(
         &mut self,
-        documents: &Documents,
+        (documents, catalog): (&Documents, &Catalog),
         course: &mut Course,
     ) -> Result<(), Failure> {
         self.versions = 0;
@@ -152,6 +155,17 @@ impl<'p> Slice<'p> {
             }
             let kind = "application/x-ndjson";
             documents.put(&course.work.lines(slice), text, kind).await?;
+            let versions = lines.iter().map(|items| versions_of(items)).sum::<usize>();
+            let planned = Gone {
+                number: slice,
+                counts: Counts {
+                    left: versions as u64,
+                    ..Counts::default()
+                },
+                lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
+                ..Gone::default()
+            };
+            catalog.put_slice(&course.work.run, &planned).await?;
             course.slices = slice;
             course.plan.lines += lines.len() as u64;
         }

@@ -41,6 +41,8 @@ pub struct Run {
     pub what: String,
     /// Slices that are planned.
     pub slices: u32,
+    /// The one that is worked on.
+    pub slice: u32,
     /// What is planned.
     pub plan: Summary,
     /// What has become of it, as of the last slice.
@@ -59,10 +61,18 @@ pub struct Gone {
     pub number: u32,
     /// What became of its versions.
     pub counts: Counts,
+    /// Lines of a slice.
+    #[serde(skip_serializing_if = "is_none")]
+    pub lines: u32,
     /// How often it was worked on in vain.
     pub tries: u32,
     /// Whether there is a document of what did not end well.
     pub rest: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_none(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Catalog {

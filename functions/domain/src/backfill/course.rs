@@ -144,6 +144,11 @@ impl Work {
         format!("{}rest/slice-{slice:05}/{line:05}.json", self.folder())
     }
 
+    /// What is under way elsewhere of a slice: a list of [`super::report::Open`].
+    pub fn open(&self, slice: u32) -> String {
+        format!("{}rest/open-{slice:05}.json", self.folder())
+    }
+
     /// What failed of a slice, one version and destination a line.
     pub fn failed(&self, slice: u32) -> String {
         format!("{}report/failed-{slice:05}.jsonl", self.folder())
