@@ -1,6 +1,7 @@
 //! `s3-backup`: what an operator asks of a deployed backup, and tells it to do.
 
 mod audit;
+mod backfill;
 mod failure;
 mod lag;
 mod redrive;
@@ -26,7 +27,7 @@ use crate::stack::Stack;
     version,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 all is well, 1 something is not, 2 wrong usage, 3 AWS refused or did not answer, \
-                  4 no such stack, 5 the answer could not be written; audit also: 6 damaged, 7 it came to no end."
+                  4 no such stack, 5 the answer could not be written; audit also: 6 damaged; audit and backfill: 7 it came to no end."
 )]
 struct Arguments {
     #[command(flatten)]
@@ -75,6 +76,13 @@ enum Verb {
     /// line, and the verdict on standard error. Exits with 0 where the backup is whole, 1 where something is
     /// not in it yet, 6 where something proven is lost or differs, 7 where the audit came to no end.
     Audit(audit::Arguments),
+    /// Back up what was in the bucket before the backup watched it.
+    ///
+    /// Plans first, copying nothing, and shows what it takes; then asks, backs up, follows and reports. What
+    /// is in the backup already is not copied again, so that a backfill that was cut off goes on. Exits with
+    /// 0 where all that it found is in the backup, 1 where something is not, 2 where it cannot be meant like
+    /// that and nothing was copied, 7 where it came to no end.
+    Backfill(backfill::Arguments),
 }
 
 #[tokio::main]
@@ -99,6 +107,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
         Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,
         Verb::Audit(arguments) => audit::run(&stack, &global, &arguments).await,
+        Verb::Backfill(arguments) => backfill::run(&stack, &global, &arguments).await,
     }
 }
 
