@@ -76,7 +76,7 @@ struct Backfill {
 async fn backfills(stack: &Stack) -> Result<BTreeMap<String, Backfill>, Failure> {
     let mut found = BTreeMap::new();
     for run in stack.catalog().runs().await? {
-        if run.verdict.is_none() && run.slices > 0 {
+        if run.agreed && run.verdict.is_none() {
             let counts = counts(stack, &run).await?;
             let backfill = Backfill {
                 ended: counts.ended(),

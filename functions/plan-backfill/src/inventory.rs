@@ -8,7 +8,7 @@ use backup_domain::Policy;
 use backup_domain::audit::Entry;
 use backup_domain::backfill::course::{Cursor, ReadTo, Summary};
 use backup_domain::backfill::held::Held;
-use backup_domain::backfill::request::{RequestError, Versions};
+use backup_domain::backfill::request::{BackfillError, Versions};
 use backup_domain::inventory::{self, Location};
 
 use crate::plan::Planner;
@@ -49,7 +49,7 @@ impl Planner {
         if inventory.manifest.md5 != read.md5 {
             let problem = "another report has taken its place".to_owned();
             let what = read.manifest.to_string();
-            return Err(RequestError::Unusable { what, problem }.into());
+            return Err(BackfillError::Unusable { what, problem }.into());
         }
         let request = cursor.course.request.clone();
         let mut reader = inventory.reader(read.cursor);
@@ -103,7 +103,7 @@ fn push_all(slice: &mut Slice<'_>, keys: BTreeMap<String, Vec<Entry>>, plan: &mu
 }
 
 fn current_alone(at: &Location) -> Failure {
-    let mut failure = Failure::from(RequestError::Unusable {
+    let mut failure = Failure::from(BackfillError::Unusable {
         what: at.to_string(),
         problem: "it lists current versions alone".to_owned(),
     });

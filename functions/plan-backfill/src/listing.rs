@@ -5,7 +5,7 @@ use backup_aws::s3::pages::{From, Listed, Page};
 use backup_aws::{ApiError, Failure};
 use backup_domain::audit::Entry;
 use backup_domain::backfill::ranges::{Range, middle};
-use backup_domain::backfill::request::RequestError;
+use backup_domain::backfill::request::BackfillError;
 
 /// Ranges that are read at once, and pages so long as there are as many.
 const AT_ONCE: usize = 16;
@@ -143,7 +143,7 @@ impl Listing {
     }
 
     fn out_of_order(&self, earlier: &str, later: &str) -> Failure {
-        RequestError::Unusable {
+        BackfillError::Unusable {
             what: format!("the listing of {}", self.listed.bucket),
             problem: format!("{later:?} came behind {earlier:?}"),
         }
@@ -204,7 +204,7 @@ pub fn unlistable(bucket: &str, api: &ApiError) -> Failure {
     if !is_refused {
         return failure;
     }
-    RequestError::Unlistable {
+    BackfillError::Unlistable {
         bucket: bucket.to_owned(),
         problem: failure.message,
     }

@@ -13,7 +13,7 @@ use backup_domain::backfill::course::{
 };
 use backup_domain::backfill::estimate::estimate;
 use backup_domain::backfill::ranges::Range;
-use backup_domain::backfill::request::{Input, Request, RequestError, parse};
+use backup_domain::backfill::request::{Input, Request, BackfillError, parse};
 use backup_domain::restore::line::json_line;
 use backup_domain::task::Execution;
 use backup_domain::watch::Ended;
@@ -122,6 +122,7 @@ impl Planner {
             execution: execution.id.clone(),
             begun: course.work.begun,
             what: course.request.what(),
+            agreed: !course.request.dry_run,
             slices: 0,
             slice: 0,
             plan: course.plan.clone(),
@@ -142,7 +143,7 @@ impl Planner {
         let planned: Option<Course> = self.documents().get(&plan_key(run)).await?;
         let Some(mut course) = planned else {
             let Some(mut cursor) = self.cursor(run).await? else {
-                return Err(RequestError::NoRun {
+                return Err(BackfillError::NoRun {
                     run: run.to_owned(),
                 }
                 .into());
@@ -176,7 +177,7 @@ impl Planner {
     /// before may live on.
     async fn take_over(&self, name: &str, execution: &str) -> Result<u32, Failure> {
         let Some(mut run) = self.catalog.run(name).await? else {
-            return Err(RequestError::NoRun {
+            return Err(BackfillError::NoRun {
                 run: name.to_owned(),
             }
             .into());
@@ -185,7 +186,7 @@ impl Planner {
         if before == execution {
             return Ok(0);
         }
-        let running = || RequestError::Running {
+        let running = || BackfillError::Running {
             run: name.to_owned(),
             execution: before.clone(),
         };
@@ -200,7 +201,7 @@ impl Planner {
             State::Dead(_) | State::Succeeded | State::Unknown => 0,
         };
         execution.clone_into(&mut run.execution);
-        run.verdict = None;
+        (run.agreed, run.verdict) = (true, None);
         if self.catalog.put_run(&run, Some(&before)).await? {
             Ok(pause)
         } else {
@@ -287,7 +288,7 @@ impl Planner {
     async fn end(&self, course: &mut Course) -> Result<(), Failure> {
         if course.plan.keys == 0 {
             let (bucket, what) = (self.source.clone(), course.request.what());
-            return Err(RequestError::Nothing { bucket, what }.into());
+            return Err(BackfillError::Nothing { bucket, what }.into());
         }
         course.plan.estimate = estimate(&course.plan);
         course.next = match course.slices {
@@ -328,7 +329,7 @@ fn known(shape: u32, run: &str) -> Result<(), Failure> {
     if shape == SHAPE {
         return Ok(());
     }
-    Err(RequestError::Unusable {
+    Err(BackfillError::Unusable {
         what: format!("the plan of {run}"),
         problem: format!("it has shape {shape}, this release knows {SHAPE}"),
     }
@@ -339,7 +340,7 @@ fn known(shape: u32, run: &str) -> Result<(), Failure> {
 fn unusable_catalog(failure: Failure) -> Failure {
     match failure.name {
         ErrorName::Throttled | ErrorName::AccessDenied => failure,
-        _ if failure.message.contains("recovery point") => RequestError::Unusable {
+        _ if failure.message.contains("recovery point") => BackfillError::Unusable {
             what: "the catalog".to_owned(),
             problem: failure.message,
         }

@@ -27,10 +27,8 @@ impl World {
         })
     }
 
-    fn set_timeout(&self, function: &str, seconds: u64) {
-        let functions = self.functions();
-        let name = functions.iter().find(|name| name.contains(function));
-        let name = name.expect("the function is deployed");
+    pub(crate) fn set_timeout(&self, function: &str, seconds: u64) {
+        let name = self.function(function.trim_start_matches('-').trim_end_matches("Function"));
         let url = format!(
             "{}/2015-03-31/functions/{name}/configuration",
             self.cloud.endpoint()

@@ -39,6 +39,8 @@ pub struct Run {
     pub begun: Timestamp,
     /// Keys that it covers, for a reader.
     pub what: String,
+    /// Whether it is more than a plan that was shown.
+    pub agreed: bool,
     /// Slices that are planned.
     pub slices: u32,
     /// The one that is worked on.

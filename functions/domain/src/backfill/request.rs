@@ -45,7 +45,7 @@ pub enum Input {
 
 /// Why a backfill cannot be asked for like that. Nothing has been copied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
+pub enum BackfillError {
     /// No request can be read.
     #[error("the input is no backfill: {problem}")]
     Unreadable {
@@ -100,7 +100,7 @@ pub enum RequestError {
     },
 }
 
-impl Named for RequestError {
+impl Named for BackfillError {
     fn name(&self) -> ErrorName {
         ErrorName::InvalidBackfill
     }
@@ -130,7 +130,7 @@ impl Named for RequestError {
 /// Reads an execution's input: a [`Request`], or `{"resume": "<run>"}`.
 ///
 /// # Errors
-/// [`RequestError::Unreadable`] and [`RequestError::OutOfBounds`].
+/// [`BackfillError::Unreadable`] and [`BackfillError::OutOfBounds`].
 ///
 /// # Examples
 /// ```
@@ -138,10 +138,10 @@ impl Named for RequestError {
 /// let Input::New(request) = parse(&serde_json::json!({"prefix": "photos/"}))? else { panic!("new") };
 /// assert_eq!(request.versions, Versions::All);
 /// assert!(parse(&serde_json::json!({"prefixes": ["a"]})).is_err());
-/// # Ok::<(), backup_domain::backfill::request::RequestError>(())
+/// # Ok::<(), backup_domain::backfill::request::BackfillError>(())
 /// ```
-pub fn parse(input: &Value) -> Result<Input, RequestError> {
-    let unreadable = |problem: String| RequestError::Unreadable { problem };
+pub fn parse(input: &Value) -> Result<Input, BackfillError> {
+    let unreadable = |problem: String| BackfillError::Unreadable { problem };
     if let Some(run) = input.get("resume") {
         let others = input.as_object().is_some_and(|it| it.len() > 1);
         let run = run.as_str().filter(|run| is_run(run) && !others);
@@ -157,7 +157,7 @@ pub fn parse(input: &Value) -> Result<Input, RequestError> {
     })?;
     if request.prefix.len() > KEY_BYTES_MAX {
         let value = crate::error::one_line(&request.prefix, 80);
-        return Err(RequestError::OutOfBounds {
+        return Err(BackfillError::OutOfBounds {
             field: "prefix",
             value,
         });

@@ -1,0 +1,103 @@
+//! A backfill that is cut off goes on where it stopped.
+
+use backup_e2e::backfilling::{BATCH_SECONDS, done, resume};
+use backup_e2e::world::wait;
+use backup_e2e::{Fault, World};
+use serde_json::json;
+
+/// Held beyond its time-out, the function is killed with a copy under way that lands all the same.
+#[test]
+fn a_batch_that_is_killed_in_the_middle_goes_on_without_a_second_copy() {
+    let world = World::backfilling();
+    let _others = world.among_others();
+    let there = world.lay_many("killed/", 40);
+    let held = "killed/03/object%2000003";
+    let too_long = Fault::HoldMs(BATCH_SECONDS * 1000 + 2000);
+    world.proxy.fail("CopyObject", held, too_long, 1);
+    let ended = world.backfill(&json!({"prefix": "killed/"}));
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    let counts = done(world, &ended);
+    assert_eq!(counts["stored"]["objects"], 40, "{counts}");
+    world.check_backfilled(&there);
+}
+
+/// The execution is stopped in the middle; another one goes on with its run.
+#[test]
+fn a_backfill_that_is_stopped_goes_on_where_it_stopped() {
+    let world = World::backfilling();
+    let _others = world.among_others();
+    let there = world.lay_many("stopped/", 250);
+    let held = "stopped/06/object%2000237";
+    world.proxy.fail("CopyObject", held, Fault::HoldMs(3000), 1);
+    let first = world.begin_backfill(&json!({"prefix": "stopped/"}));
+    wait("some are copied", || {
+        let some = world.backfill_calls("BackfillBatch", "stopped/");
+        match some.get("CopyObject") {
+            Some(copies) if *copies > 20 => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    });
+    let refused = world.backfill(&resume(&first));
+    assert_eq!(refused.error, "InvalidBackfill", "one run, two executions: {refused:?}");
+    assert!(refused.cause["message"].as_str().unwrap().contains("is worked on by"));
+    world.stop(&first);
+    let ended = world.backfill(&resume(&first));
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    let counts = done(world, &ended);
+    assert_eq!(counts["stored"]["objects"], 250, "{counts}");
+    world.check_backfilled(&there);
+}
+
+/// Answers that are lost, calls that are refused for a while: tried again within the batch, and by the
+/// machine.
+#[test]
+fn what_passes_by_itself_is_tried_again() {
+    let world = World::backfilling();
+    let _others = world.among_others();
+    let there = world.lay_many("passing/", 14);
+    let key = |number: usize| format!("passing/{:02}/object%20{number:05}", number % 7);
+    for (number, operation, fault, times) in [
+        (0, "CopyObject", Fault::LoseAnswer, 1),
+        (1, "CopyObject", Fault::Error(503, "SlowDown"), 4),
+        (2, "HeadObject", Fault::Status(500), 5),
+        (3, "CopyObject", Fault::Status(503), 30),
+    ] {
+        world.proxy.fail(operation, &key(number), fault, times);
+    }
+    let ended = world.backfill(&json!({"prefix": "passing/"}));
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    assert_eq!(done(world, &ended)["stored"]["objects"], 14);
+    // A lost answer is adopted, so that even this one has one copy.
+    world.check_backfilled(&there);
+}
+
+/// A destination that is away is waited for: nothing is parked.
+#[test]
+fn a_breaker_that_is_open_is_waited_for_and_nothing_is_parked() {
+    let world = World::backfilling();
+    let _alone = world.alone();
+    let there = world.lay_many("away/", 6);
+    let now = jiff::Timestamp::now();
+    let open = json!({"M": {"since": {"S": now.to_string()}, "retryAt": {"S": "2999-01-01T00:00:00Z"}, "failedProbes": {"N": "0"}}});
+    let breaker = json!({
+        "pk": {"S": "breaker"}, "sk": {"S": "primary"}, "revision": {"N": "1"}, "failures": {"N": "0"},
+        "since": {"S": now.to_string()}, "untold": {"BOOL": false}, "history": {"L": []}, "opened": open,
+    });
+    world.put_point(&breaker);
+    let execution = world.begin_backfill(&json!({"prefix": "away/"}));
+    wait("it was refused", || {
+        let run = execution.rsplit(':').next().unwrap();
+        match world.backfill_calls("BackfillBatch", run).get("PutItem") {
+            Some(puts) if *puts >= 1 => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    });
+    assert!(world.backfill_calls("BackfillBatch", "away/").get("CopyObject").is_none());
+    world.change_breaker("primary", |breaker| {
+        breaker.as_object_mut().unwrap().remove("opened");
+    });
+    let ended = world.finish(&execution);
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    world.check_backfilled(&there);
+    assert!(world.parked("away/").is_empty());
+}
