@@ -10,7 +10,7 @@ use crate::{Ended, Proxy, World};
 /// Bucket of inventories of the source.
 pub const INVENTORIES: &str = "backfill-inventories";
 /// Time-out of BackfillBatch here, in seconds; 870 as deployed.
-pub const BATCH_SECONDS: u64 = 20;
+pub const BATCH_SECONDS: u64 = 8;
 
 /// A version or delete marker at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ impl World {
             world.cloud.create_bucket(INVENTORIES).expect("a bucket");
             world.deliver_uploads(false);
             world.set_timeout("BackfillBatch", BATCH_SECONDS);
+            // The quarter of an hour after which functions are dead takes longer than they live here.
+            world.configure("stepfunctions._SFN_WAIT_SCALE", &json!(0.01));
             // A destination without a bucket would leave something out of every backfill.
             let mut policy: Value = serde_json::from_str(&world.usual_policy()).expect("JSON");
             let rules = policy["rules"].as_array_mut().expect("rules");
@@ -121,7 +123,10 @@ impl World {
     pub fn backfill_calls(&self, function: &str, needle: &str) -> BTreeMap<String, usize> {
         let mut calls = BTreeMap::new();
         for call in self.proxy.calls(needle) {
-            if call.caller().is_some_and(|caller| caller.contains(function)) {
+            if call
+                .caller()
+                .is_some_and(|caller| caller.contains(function))
+            {
                 *calls.entry(call.operation).or_default() += 1;
             }
         }

@@ -28,7 +28,11 @@ impl World {
     }
 
     pub(crate) fn set_timeout(&self, function: &str, seconds: u64) {
-        let name = self.function(function.trim_start_matches('-').trim_end_matches("Function"));
+        let name = self.function(
+            function
+                .trim_start_matches('-')
+                .trim_end_matches("Function"),
+        );
         let url = format!(
             "{}/2015-03-31/functions/{name}/configuration",
             self.cloud.endpoint()

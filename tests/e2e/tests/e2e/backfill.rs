@@ -6,10 +6,24 @@ use serde_json::{Value, json};
 
 /// Keys that have broken copiers before, some with several versions, some behind delete markers.
 fn hostile(world: &World, prefix: &str) -> Vec<There> {
-    let longest = format!("é{}", "k".repeat(1022 - prefix.len()));
+    let longest = format!("ü{}", "k".repeat(1022 - prefix.len()));
     let keys = [
-        "a b", "a+b", "a%41", "%2B", "100%", "a?versionId=x", "a#b", "\"quoted\"", "🦀", "e\u{301}",
-        "é", "double//slash", "trailing/", "dots/../up", "line\nbreak", &longest,
+        "a b",
+        "a+b",
+        "a%41",
+        "%2B",
+        "100%",
+        "a?versionId=x",
+        "a#b",
+        "\"quoted\"",
+        "🦀",
+        "e\u{301}",
+        "é",
+        "double//slash",
+        "trailing/",
+        "dots/../up",
+        "line\nbreak",
+        &longest,
     ];
     let mut there = Vec::new();
     for key in keys {
@@ -51,7 +65,10 @@ fn all_that_was_there_is_in_the_backup_once_and_a_second_backfill_copies_nothing
     let counts = done(world, &ended);
     assert_eq!(counts["stored"]["objects"], versions, "{counts}");
     assert_eq!(counts["deletions"], 2, "{counts}");
-    assert_eq!([&counts["failed"], &counts["left"], &counts["open"]], [0, 0, 0]);
+    assert_eq!(
+        [&counts["failed"], &counts["left"], &counts["open"]],
+        [0, 0, 0]
+    );
     let plan = &ended.output["plan"];
     assert_eq!(plan["versions"]["objects"], versions, "{plan}");
     for key in ["often", "hidden", "a b"] {
@@ -69,11 +86,16 @@ fn all_that_was_there_is_in_the_backup_once_and_a_second_backfill_copies_nothing
     assert!(page.contains("whole: "), "{page}");
     assert!(!world.told(&format!("{run}/report/report.md")).is_empty());
 
-    let before = world.backfill_calls("BackfillBatch", "");
+    let before = world.backfill_calls("BackfillBatch", "there");
     let again = world.backfill(&json!({"prefix": prefix}));
     let counts = done(world, &again);
-    let after = world.backfill_calls("BackfillBatch", "");
-    for operation in ["CopyObject", "HeadObject", "ListObjectVersions", "UpdateItem"] {
+    let after = world.backfill_calls("BackfillBatch", "there");
+    for operation in [
+        "CopyObject",
+        "HeadObject",
+        "ListObjectVersions",
+        "UpdateItem",
+    ] {
         assert_eq!(before.get(operation), after.get(operation), "{operation}");
     }
     assert_eq!(counts["stored"]["objects"], 0, "{counts}");
@@ -102,22 +124,43 @@ fn the_latest_alone_are_backed_up_where_that_is_asked_for() {
 fn rules_say_where_it_goes_and_a_mirrored_deletion_hides() {
     let world = World::backfilling();
     let _others = world.among_others();
-    let keys = ["two/old", "mirror/old", "annotated/old", "only-tagged/old", "skip/old"];
+    let keys = [
+        "two/old",
+        "mirror/old",
+        "annotated/old",
+        "only-tagged/old",
+        "skip/old",
+    ];
     for key in keys {
         world.lay(key, key.as_bytes());
     }
     world.hide("mirror/old");
     world.lay("tagged/old", b"tagged");
     world.put_tags(world.source(), "tagged/old", &[("keep", "yes")]);
-    for prefix in ["two/", "mirror/", "annotated/", "only-tagged/", "skip/old", "tagged/"] {
+    for prefix in [
+        "two/",
+        "mirror/",
+        "annotated/",
+        "only-tagged/",
+        "skip/old",
+        "tagged/",
+    ] {
         let ended = world.backfill(&json!({"prefix": prefix}));
         assert_eq!(ended.status, "SUCCEEDED", "{prefix}: {ended:?}");
     }
     assert_eq!(world.points("two/old").len(), 2);
-    assert_eq!(latest(world, world.backup(), "second/two/old").unwrap(), b"two/old");
+    assert_eq!(
+        latest(world, world.backup(), "second/two/old").unwrap(),
+        b"two/old"
+    );
     assert_eq!(latest(world, world.backup(), "mirror/old"), None);
     assert_eq!(world.delete_markers(world.backup(), "mirror/old"), 1);
-    for (key, points) in [("annotated/old", 1), ("only-tagged/old", 0), ("skip/old", 0), ("tagged/old", 1)] {
+    for (key, points) in [
+        ("annotated/old", 1),
+        ("only-tagged/old", 0),
+        ("skip/old", 0),
+        ("tagged/old", 1),
+    ] {
         assert_eq!(world.points(key).len(), points, "{key}");
     }
 }
@@ -130,6 +173,11 @@ fn a_large_object_takes_the_backup_machine_and_is_waited_for() {
     let small = world.lay("large/small", b"small");
     let ended = world.backfill(&json!({"prefix": "large/"}));
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    assert!(
+        ended.states.iter().any(|state| state == "WaitForOthers"),
+        "{:?}",
+        ended.states
+    );
     world.check_backfilled(&[large, small]);
     let counts = done(world, &ended);
     assert_eq!(counts["stored"]["objects"], 2, "{counts}");
@@ -144,9 +192,19 @@ fn live_events_and_a_backfill_of_the_same_versions_add_nothing_to_each_other() {
     let there = world.lay_many("live/", 24);
     let events: Vec<_> = there.iter().map(|it| world.event_of(&it.key)).collect();
     world.start_with(&events[0]);
-    let mut executions: Vec<_> = events.iter().step_by(2).map(|event| world.begin(event)).collect();
+    let mut executions: Vec<_> = events
+        .iter()
+        .step_by(2)
+        .map(|event| world.begin(event))
+        .collect();
     executions.push(world.begin_backfill(&json!({"prefix": "live/"})));
-    executions.extend(events.iter().skip(1).step_by(2).map(|event| world.begin(event)));
+    executions.extend(
+        events
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .map(|event| world.begin(event)),
+    );
     for execution in executions {
         let ended = world.finish(&execution);
         assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
@@ -179,12 +237,18 @@ fn what_fails_is_recorded_parked_and_named_and_the_rest_is_backed_up() {
     let refused = "refused/00/object 00000";
     // As the copy's request line has it.
     let encoded = "refused/00/object%2000000";
-    world.proxy.fail("CopyObject", encoded, Fault::Status(403), 1);
+    world
+        .proxy
+        .fail("CopyObject", encoded, Fault::Status(403), 1);
     let ended = world.backfill(&json!({"prefix": "refused/"}));
     assert_eq!(ended.status, "FAILED", "{ended:?}");
     assert_eq!(ended.error, "BackfillIncomplete", "{ended:?}");
     let counts = done(world, &ended);
-    assert_eq!([&counts["failed"], &counts["stored"]["objects"]], [1, 11], "{counts}");
+    assert_eq!(
+        [&counts["failed"], &counts["stored"]["objects"]],
+        [1, 11],
+        "{counts}"
+    );
     let point = world.points(refused).remove(0);
     assert_eq!(point["status"]["S"], "failed");
     let parked = world.parked(refused);
@@ -192,12 +256,13 @@ fn what_fails_is_recorded_parked_and_named_and_the_rest_is_backed_up() {
     let run = ended.arn.rsplit(':').next().unwrap();
     let failed = world.document(&format!("backfills/{run}/report/failed-00001.jsonl"));
     let failed: Value = serde_json::from_str(&failed).unwrap();
-    assert_eq!([&failed["key"], &failed["destination"]], [refused, "primary"]);
+    assert_eq!(
+        [&failed["key"], &failed["destination"]],
+        [refused, "primary"]
+    );
     // What was parked is an event like any other: the redrive's way.
-    let body = &parked[0];
-    let event = body.get("body").unwrap_or(body).clone();
-    let event = event.as_str().map_or_else(|| event.to_string(), str::to_owned);
-    let again = world.start_with(&event);
+    let event = parked[0]["Body"].as_str().unwrap();
+    let again = world.start_with(event);
     assert_eq!(again.status, "SUCCEEDED", "{again:?}");
     world.check_backfilled(&there);
 }
@@ -217,7 +282,11 @@ fn a_source_without_versions_is_not_doubled_either() {
     let ended = world.backfill(&json!({"prefix": "backfilled/"}));
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
     let counts = done(world, &ended);
-    assert_eq!([&counts["stored"]["objects"], &counts["already"]], [2, 2], "{counts}");
+    assert_eq!(
+        [&counts["stored"]["objects"], &counts["already"]],
+        [2, 2],
+        "{counts}"
+    );
     // Their events come after all.
     for key in old {
         let late = world.start_with(&world.event_of(key));

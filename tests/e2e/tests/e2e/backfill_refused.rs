@@ -18,14 +18,26 @@ fn a_backfill_that_cannot_be_meant_is_refused_by_name_and_copies_nothing() {
     let one = world.lay("unmeant/one", b"one");
     for (input, said) in [
         (json!({"prefixes": ["unmeant/"]}), "unknown field"),
-        (json!({"prefix": "unmeant/", "versions": "some"}), "unknown variant"),
+        (
+            json!({"prefix": "unmeant/", "versions": "some"}),
+            "unknown variant",
+        ),
         (json!({"prefix": 7}), "no backfill"),
         (json!([]), "no JSON object"),
-        (json!({"resume": "no-such-run"}), "there is no plan of a run"),
+        (
+            json!({"resume": "no-such-run"}),
+            "there is no plan of a run",
+        ),
         (json!({"resume": "x", "prefix": "unmeant/"}), "stands alone"),
         (json!({"prefix": "nothing-like-it/"}), "has nothing under"),
-        (json!({"prefix": "unmeant/", "inventory": "elsewhere"}), "is no place of an inventory"),
-        (json!({"prefix": "unmeant/", "inventory": "s3://backfill-inventories/none/"}), "no complete inventory"),
+        (
+            json!({"prefix": "unmeant/", "inventory": "elsewhere"}),
+            "is no place of an inventory",
+        ),
+        (
+            json!({"prefix": "unmeant/", "inventory": "s3://backfill-inventories/none/"}),
+            "no complete inventory",
+        ),
     ] {
         let ended = world.backfill(&input);
         assert_eq!(ended.status, "FAILED", "{input}: {ended:?}");
@@ -61,7 +73,10 @@ fn a_source_that_may_not_be_listed_and_a_catalog_of_another_release_are_named() 
     world.forget("of another release");
     assert_eq!(ended.error, "InvalidBackfill", "{ended:?}");
     let message = ended.cause["message"].as_str().unwrap();
-    assert!(message.starts_with("the catalog cannot be gone by"), "{message}");
+    assert!(
+        message.starts_with("the catalog cannot be gone by"),
+        "{message}"
+    );
     assert!(world.points(&one.key).is_empty(), "nothing was copied");
 }
 
@@ -74,10 +89,16 @@ fn the_functions_of_a_backfill_may_do_what_they_do_and_nothing_more() {
     world.lay("allowed/refused", b"refused");
     world.lay("allowed/one", b"older");
     world.lay("allowed/one", b"newer");
-    world.proxy.fail("CopyObject", "allowed/refused", Fault::Status(403), 1);
+    world
+        .proxy
+        .fail("CopyObject", "allowed/refused", Fault::Status(403), 1);
     let ended = world.backfill(&json!({"prefix": "allowed/"}));
     assert_eq!(ended.error, "BackfillIncomplete", "{ended:?}");
     world.backfill(&resume(&ended.arn));
+    // Large, and not wanted once it is looked at: there is no point to say so.
+    world.lay("only-tagged/allowed-large", &large);
+    let unwanted = world.backfill(&json!({"prefix": "only-tagged/allowed-large"}));
+    assert_eq!(unwanted.output["done"]["skipped"], 1, "{unwanted:?}");
     let inventory = "s3://backfill-inventories/allowed/";
     world.backfill(&json!({"prefix": "allowed/", "inventory": inventory}));
     let manifest = "s3://backfill-inventories/allowed/2026-11-01T00-00Z/manifest.json";
@@ -90,7 +111,10 @@ fn the_functions_of_a_backfill_may_do_what_they_do_and_nothing_more() {
             "PlanBackfill" | "FinishBackfill" => check(world, name, &grants, asked),
             "BackfillBatch" => {
                 for one in asked {
-                    assert!(grants.iter().any(|it| it.allows(one)), "{name} may not {one:?}");
+                    assert!(
+                        grants.iter().any(|it| it.allows(one)),
+                        "{name} may not {one:?}"
+                    );
                 }
                 same_as_its_steps(world, &grants);
             }
@@ -118,10 +142,16 @@ fn same_as_its_steps(world: &World, grants: &[Permission]) {
     let key = |grant: &Permission| (grant.action.clone(), grant.resource.clone());
     theirs.sort_by_key(key);
     for grant in &shared {
-        assert!(theirs.iter().any(|it| key(it) == key(grant)), "no step has {grant:?}");
+        assert!(
+            theirs.iter().any(|it| key(it) == key(grant)),
+            "no step has {grant:?}"
+        );
     }
     for grant in &theirs {
-        assert!(shared.iter().any(|it| key(it) == key(grant)), "a step has {grant:?}");
+        assert!(
+            shared.iter().any(|it| key(it) == key(grant)),
+            "a step has {grant:?}"
+        );
     }
 }
 
@@ -159,35 +189,66 @@ fn s3_backup(world: &World, arguments: &[&str]) -> Said {
 fn the_command_line_estimates_asks_backs_up_and_ends_with_a_verdict() {
     let world = World::backfilling();
     let _others = world.among_others();
-    let there = [world.lay("typed/one", b"one"), world.lay("typed/two", b"two")];
+    let there = [
+        world.lay("typed/one", b"one"),
+        world.lay("typed/two", b"two"),
+    ];
     let dry = s3_backup(world, &["backfill", "--prefix", "typed/", "--dry-run"]);
     assert_eq!(dry.code, Some(0), "{}{}", dry.out, dry.err);
-    for said in ["2, 6 bytes", "requests to S3", "cost, by list price", "run: "] {
+    for said in [
+        "2, 6 bytes",
+        "requests to S3",
+        "cost, by list price",
+        "run: ",
+    ] {
         assert!(dry.out.contains(said), "{said}: {}", dry.out);
     }
     assert!(world.points("typed/one").is_empty());
     let unasked = s3_backup(world, &["backfill", "--prefix", "typed/"]);
     assert_eq!(unasked.code, Some(2), "{}", unasked.err);
-    assert!(unasked.err.contains("nobody is there to be asked"), "{}", unasked.err);
+    assert!(
+        unasked.err.contains("nobody is there to be asked"),
+        "{}",
+        unasked.err
+    );
     // The plan that was shown is carried out.
     let run = dry.out.lines().find_map(|line| line.strip_prefix("run: "));
     let carried = s3_backup(world, &["backfill", "--resume", run.unwrap()]);
     assert_eq!(carried.code, Some(0), "{}{}", carried.out, carried.err);
-    assert!(carried.out.contains("verdict: whole: 2 copies made"), "{}", carried.out);
+    assert!(
+        carried.out.contains("verdict: whole: 2 copies made"),
+        "{}",
+        carried.out
+    );
     world.check_backfilled(&there);
-    let again = s3_backup(world, &["backfill", "--prefix", "typed/", "--yes", "--json"]);
+    let again = s3_backup(
+        world,
+        &["backfill", "--prefix", "typed/", "--yes", "--json"],
+    );
     assert_eq!(again.code, Some(0), "{}", again.err);
-    let lines: Vec<Value> = again.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = again
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines[0]["planned"]["versions"]["objects"], 2);
-    assert_eq!([&lines[1]["verdict"], &lines[1]["ended"]["already"]], [&json!("whole"), &json!(2)]);
+    assert_eq!(
+        [&lines[1]["verdict"], &lines[1]["ended"]["already"]],
+        [&json!("whole"), &json!(2)]
+    );
 
     let refused = "typed/refused";
     world.lay(refused, b"refused");
-    world.proxy.fail("CopyObject", refused, Fault::Status(403), 1);
+    world
+        .proxy
+        .fail("CopyObject", refused, Fault::Status(403), 1);
     let behind = s3_backup(world, &["backfill", "--prefix", refused, "--yes"]);
     assert_eq!(behind.code, Some(1), "{}{}", behind.out, behind.err);
     assert!(behind.out.contains("verdict: behind"), "{}", behind.out);
-    let unmeant = s3_backup(world, &["backfill", "--prefix", "nothing-like-it/", "--yes"]);
+    let unmeant = s3_backup(
+        world,
+        &["backfill", "--prefix", "nothing-like-it/", "--yes"],
+    );
     assert_eq!(unmeant.code, Some(2), "{}", unmeant.err);
     let status = s3_backup(world, &["status", "--json"]);
     let status: Value = serde_json::from_str(status.out.lines().next().unwrap()).unwrap();
