@@ -185,7 +185,7 @@ impl Catalog {
         values: &[(&str, &str)],
     ) -> Result<Written, Failure> {
         let mut item: Item = serde_dynamo::to_item(point).map_err(|problem| shape(&problem))?;
-        lag::index(&mut item, point);
+        lag::index(&mut item, point, self.now());
         let mut request = self
             .client
             .put_item()
