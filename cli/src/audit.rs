@@ -9,7 +9,7 @@ use backup_aws::{ErrorName, Failure as Refused};
 use backup_domain::audit::finding::{Finding, Verdict as Found};
 use backup_domain::audit::progress::{Progress, page_key, part_key, progress_key, summary_key};
 use backup_domain::audit::report::{Summary, line};
-use backup_domain::audit::request::{Level, Request};
+use backup_domain::audit::request::{Inventories, Level, Request};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -37,6 +37,10 @@ pub struct Arguments {
     /// Only this destination; may be given several times.
     #[arg(long, value_name = "NAME")]
     destination: Vec<String>,
+    /// S3 Inventory to read instead of listing, s3://bucket/prefix/source-bucket/config-id/ or the
+    /// manifest.json of one: the source's, or NAME=s3://... that of a destination's bucket.
+    #[arg(long, value_name = "[NAME=]S3URI")]
+    inventory: Vec<String>,
     /// Seconds within which a version may still be under way.
     #[arg(long, value_name = "SECONDS")]
     grace: Option<u32>,
@@ -44,7 +48,7 @@ pub struct Arguments {
     #[arg(long)]
     repair: bool,
     /// Go on with an audit that was cut off.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["level", "slice", "prefix", "destination", "grace", "repair"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["level", "slice", "prefix", "destination", "inventory", "grace", "repair"])]
     resume: Option<String>,
 }
 
@@ -103,6 +107,21 @@ pub async fn run(
     Ok(Verdict::Code(summary.verdict.exit_code()))
 }
 
+/// A later one of the same side replaces an earlier one.
+fn inventories(given: &[String]) -> Inventories {
+    let mut inventories = Inventories::default();
+    for text in given {
+        match text.split_once("=s3://") {
+            Some((name, rest)) if !text.starts_with("s3://") => {
+                let at = format!("s3://{rest}");
+                inventories.destinations.insert(name.to_owned(), at);
+            }
+            _ => inventories.source = Some(text.clone()),
+        }
+    }
+    inventories
+}
+
 fn request(arguments: &Arguments) -> Result<Request, Failure> {
     let request = Request {
         level: match arguments.level {
@@ -113,6 +132,7 @@ fn request(arguments: &Arguments) -> Result<Request, Failure> {
         slice: arguments.slice.clone(),
         prefix: arguments.prefix.clone(),
         destinations: arguments.destination.clone(),
+        inventory: inventories(&arguments.inventory),
         grace_seconds: arguments.grace,
         repair: arguments.repair,
         resume: arguments.resume.clone(),

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::context::Context;
+use crate::inventory;
 use crate::listings::Listings;
 
 /// Findings of one part, after which a stretch ends: a few batches more may come on top.
@@ -93,7 +94,8 @@ impl Audit {
         let request = Request::parse(&task.request)?;
         let run = request.resume.as_ref().unwrap_or(&task.execution.name);
         let kept: Option<Progress> = self.context.documents.get(&progress_key(run)).await?;
-        let progress = match kept {
+        let is_new = kept.is_none();
+        let mut progress = match kept {
             Some(kept) if kept.shape == SHAPE => kept,
             Some(kept) => {
                 let problem = format!("run {run} was begun by another release ({})", kept.shape);
@@ -117,10 +119,13 @@ impl Audit {
             return Err(AuditError::Request { problem }.into());
         }
         let destinations = policy.destinations.iter();
-        let destinations = destinations
+        let destinations: Vec<_> = destinations
             .filter(|(name, _)| chosen.is_empty() || chosen.contains(name))
             .map(|(name, destination)| (name.clone(), destination.clone()))
             .collect();
+        if is_new {
+            inventory::choose(&self.context, &destinations, &mut progress).await?;
+        }
         Ok(Work {
             slice: progress.request.slice_on(progress.begun)?,
             progress,
@@ -142,6 +147,11 @@ impl Audit {
             documents
                 .put(&key, work.findings, "application/x-ndjson")
                 .await?;
+        }
+        if let (Some(listings), Stage::Listings { after }) =
+            (&mut work.listings, work.progress.stage.clone())
+        {
+            listings.keep(&after, &mut work.progress);
         }
         let text = serde_json::to_string(&work.progress).unwrap_or_default();
         documents

@@ -7,6 +7,7 @@ use backup_domain::audit::progress::{Stage, is_summed};
 use backup_domain::catalog::RecoveryPoint;
 
 use crate::audit::{Audit, Work};
+use crate::live;
 
 impl Audit {
     /// Adds a page of the catalog to the sums.
@@ -51,13 +52,17 @@ impl Audit {
         keys.retain(|key| last.as_ref() != Some(key));
         let last = keys.last().cloned().or(last);
         let mut groups = Vec::new();
+        let by_inventory = !work.progress.inventories.is_empty();
         for key in keys {
-            if !self.is_listed(work, &key).await? {
+            if by_inventory {
+                // What no inventory shows may be there all the same.
+                groups.push(live::group(&self.context, &work.destinations, &key).await?);
+            } else if !self.is_listed(work, &key).await? {
                 let sides = vec![vec![]; work.destinations.len() + 1];
                 groups.push(Group { key, sides });
             }
         }
-        self.take(work, groups).await?;
+        self.take_as(work, groups, true).await?;
         work.progress.stage = match next {
             Some(next) => Stage::Unlisted {
                 from: Some(next),

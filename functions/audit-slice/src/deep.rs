@@ -14,7 +14,7 @@ use backup_domain::catalog::RecoveryPoint;
 use backup_domain::crc::of_nothing;
 use backup_domain::policy::Annotations;
 
-use crate::keys::{Audited, Key, Place, at_copy, copy_of};
+use crate::keys::{Audited, Key, Place, at_copy, copy_of, there};
 
 impl Key {
     /// Looks closely at every copy that is there, of the points in the slice.
@@ -51,6 +51,7 @@ impl Key {
         let s3 = context.clients.s3(&place.destination.region);
         let found = head(&s3, copy_of(place, &copy.id)).await;
         let Found::Object(found) = found.map_err(|api| at_copy(&api, place))? else {
+            audited.vanished = true;
             return Ok(());
         };
         let source = self.source_of(point).await?;
@@ -66,7 +67,10 @@ impl Key {
             return Ok(());
         }
         if source.is_some() {
-            let carried = self.carried(place, point, copy).await?;
+            let Some(carried) = self.carried(place, point, copy).await? else {
+                audited.vanished = true;
+                return Ok(());
+            };
             let carried = carried.into_iter();
             audited
                 .findings
@@ -115,13 +119,13 @@ impl Key {
         })
     }
 
-    /// What goes along with the content.
+    /// What goes along with the content; `None` where either went away since its HEAD.
     async fn carried(
         &self,
         place: &Place<'_>,
         point: &RecoveryPoint,
         copy: &Entry,
-    ) -> Result<Vec<(Kind, String)>, Failure> {
+    ) -> Result<Option<Vec<(Kind, String)>>, Failure> {
         let context = &self.shared.context;
         let id = point.object.in_order().id;
         let ours = context.source_version(&self.group.key, id);
@@ -133,20 +137,22 @@ impl Key {
         let at_source = |api: ApiError| api.at_source(&context.source);
         let at_backup = |api: ApiError| at_copy(&api, place);
         let mut found = Vec::new();
-        let mine = tags(&source, ours).await.map_err(at_source)?;
-        let other = tags(&backup, theirs).await.map_err(at_backup)?;
+        let mine = there(tags(&source, ours).await).map_err(at_source)?;
+        let other = there(tags(&backup, theirs).await).map_err(at_backup)?;
+        let (Some(mine), Some(other)) = (mine, other) else {
+            return Ok(None);
+        };
         if mine != other {
             found.push((Kind::TagsDiffer, format!("source {mine:?}, copy {other:?}")));
         }
         let mut rules = self.shared.policy.rules.iter();
         let rule = rules.find(|rule| rule.name == point.rule);
         if rule.is_some_and(|rule| rule.annotations == Annotations::Carry) {
-            let mine = annotations::digest(&source, ours)
-                .await
-                .map_err(at_source)?;
-            let other = annotations::digest(&backup, theirs)
-                .await
-                .map_err(at_backup)?;
+            let mine = there(annotations::digest(&source, ours).await).map_err(at_source)?;
+            let other = there(annotations::digest(&backup, theirs).await).map_err(at_backup)?;
+            let (Some(mine), Some(other)) = (mine, other) else {
+                return Ok(None);
+            };
             if mine != other {
                 found.push((
                     Kind::AnnotationsDiffer,
@@ -154,6 +160,6 @@ impl Key {
                 ));
             }
         }
-        Ok(found)
+        Ok(Some(found))
     }
 }

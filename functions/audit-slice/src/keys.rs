@@ -18,6 +18,7 @@ use backup_domain::{Policy, marker};
 use jiff::Timestamp;
 
 use crate::context::Context;
+use crate::live;
 
 /// What all keys of a batch share.
 pub struct Shared {
@@ -33,6 +34,8 @@ pub struct Shared {
 pub struct Key {
     pub shared: Arc<Shared>,
     pub group: Group,
+    /// Whether the group shows what is there now; else inventories did, as it was.
+    pub live: bool,
 }
 
 /// What comes of one key.
@@ -46,6 +49,8 @@ pub struct Audited {
     pub met: Vec<(String, String)>,
     pub destinations: Vec<(String, Counted)>,
     pub reading: Vec<Reading>,
+    /// Whether something is not there any more that was listed.
+    pub vanished: bool,
 }
 
 /// One key at one destination.
@@ -58,7 +63,24 @@ pub struct Place<'a> {
 }
 
 impl Key {
+    /// Compares. What differs by an inventory may have changed since it was made: such a key is
+    /// listed, and compared as it is now.
     pub async fn compare(self) -> Result<Audited, Failure> {
+        let audited = self.compare_as_listed().await?;
+        if self.live || audited.findings.is_empty() && !audited.vanished {
+            return Ok(audited);
+        }
+        let shared = &self.shared;
+        let group = live::group(&shared.context, &shared.destinations, &self.group.key).await?;
+        let now = Self {
+            shared: Arc::clone(shared),
+            group,
+            live: true,
+        };
+        now.compare_as_listed().await
+    }
+
+    async fn compare_as_listed(&self) -> Result<Audited, Failure> {
         let shared = &self.shared;
         let pk = shared.context.partition_key(&self.group.key);
         let points = shared.context.catalog.known_points(&pk).await?;
@@ -157,6 +179,15 @@ impl Key {
         let Found::Object(found) = head(&s3, version).await.map_err(at_source)? else {
             return Ok(None);
         };
+        let tags = if with_tags {
+            let found = there(tags(&s3, version).await).map_err(at_source)?;
+            let Some(found) = found else {
+                return Ok(None);
+            };
+            found
+        } else {
+            BTreeMap::new()
+        };
         let known = Known {
             storage_class: found.headed.facts.storage_class.clone(),
             content_type: found
@@ -165,11 +196,7 @@ impl Key {
                 .content_type
                 .clone()
                 .unwrap_or_default(),
-            tags: if with_tags {
-                tags(&s3, version).await.map_err(at_source)?
-            } else {
-                BTreeMap::new()
-            },
+            tags,
         };
         let headed = Some(&known);
         Ok(match policy.choose(Facts { headed, ..facts }) {
@@ -217,8 +244,11 @@ impl Key {
                 None if marker::is_copy(metadata) => Stray::Other,
                 None => Stray::Foreign,
                 Some(marked) => {
-                    let tags = tags(&s3, version).await;
-                    let tags = tags.map_err(|api| at_copy(&api, place))?;
+                    let tags = there(tags(&s3, version).await);
+                    let Some(tags) = tags.map_err(|api| at_copy(&api, place))? else {
+                        strays.insert(id.to_owned(), Stray::Gone);
+                        continue;
+                    };
                     let (name, value) = BAD;
                     Stray::Ours {
                         version_id: marked.version_id.to_owned(),
@@ -246,6 +276,14 @@ pub fn copy_of<'a>(place: &'a Place<'_>, id: &'a str) -> Version<'a> {
 /// A call on a destination failed.
 pub fn at_copy(api: &ApiError, place: &Place<'_>) -> Failure {
     api.at_destination(&place.destination.bucket, &place.destination.region)
+}
+
+/// `None` for what is not there any more.
+pub fn there<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Err(api) if api.is_missing() => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 fn count(view: &KeyView<'_>, compared: &Compared) -> Counted {

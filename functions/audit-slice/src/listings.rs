@@ -5,10 +5,11 @@ use std::sync::Arc;
 use backup_aws::Failure;
 use backup_aws::at_once::each;
 use backup_aws::s3::pages::{From, Listed};
-use backup_domain::audit::progress::Stage;
+use backup_domain::audit::progress::{Progress, Stage};
 use backup_domain::audit::{Group, Level, Merge, Next};
 
 use crate::audit::{Audit, Work};
+use crate::inventory::Reported;
 use crate::keys::{Key, Shared};
 
 /// Keys that are worked on before progress can be kept.
@@ -23,6 +24,15 @@ pub struct Listings {
 }
 
 impl Listings {
+    /// Notes where inventories are read on from, when all keys up to `done` are.
+    pub fn keep(&mut self, done: &str, progress: &mut Progress) {
+        for side in &mut self.sides {
+            if let Some(reported) = &mut side.reported {
+                reported.keep(&format!("{}{done}", side.prefix), progress);
+            }
+        }
+    }
+
     /// A key without what is another destination's. Under its prefix lie copies of keys that the source
     /// has, and of keys that look like them; those that the source has not are taken for the other's.
     fn own(&self, mut group: Group) -> Option<Group> {
@@ -40,6 +50,10 @@ impl Listings {
 
 struct Side {
     listed: Listed,
+    /// Read in place of the listing.
+    reported: Option<Reported>,
+    /// The last key that is done: a report may give it again.
+    after: String,
     from: Option<From>,
     /// Region of a destination's bucket.
     region: String,
@@ -54,7 +68,7 @@ impl Audit {
     pub async fn list(&self, work: &mut Work, after: String) -> Result<(), Failure> {
         let mut listings = match work.listings.take() {
             Some(listings) => listings,
-            None => self.begin(work, &after),
+            None => self.begin(work, &after).await?,
         };
         let (mut groups, mut last, mut over) = (Vec::new(), after, false);
         while groups.len() < BATCH {
@@ -83,7 +97,7 @@ impl Audit {
         Ok(())
     }
 
-    fn begin(&self, work: &Work, after: &str) -> Listings {
+    async fn begin(&self, work: &Work, after: &str) -> Result<Listings, Failure> {
         let wanted = &work.progress.request.prefix;
         let from = |prefix: &str| {
             let key = format!("{prefix}{after}");
@@ -95,6 +109,8 @@ impl Audit {
         };
         let mut sides = vec![Side {
             listed: self.context.source_listing(wanted),
+            reported: self.reported(work, None, wanted).await?,
+            after: after.to_owned(),
             from: from(""),
             region: self.context.region.clone(),
             prefix: String::new(),
@@ -107,8 +123,11 @@ impl Audit {
                     && it.prefix.len() > destination.prefix.len()
                     && it.prefix.starts_with(&destination.prefix)
             });
+            let listed = self.context.listing(destination, wanted);
             sides.push(Side {
-                listed: self.context.listing(destination, wanted),
+                reported: self.reported(work, Some(name), &listed.prefix).await?,
+                after: after.to_owned(),
+                listed,
                 from: from(&destination.prefix),
                 region: destination.region.clone(),
                 others: nested.map(|(_, it)| it.prefix.clone()).collect(),
@@ -116,15 +135,42 @@ impl Audit {
             });
         }
         let buckets = sides.iter().map(|side| side.listed.bucket.as_str());
-        Listings {
+        Ok(Listings {
             merge: Merge::new(buckets),
             sides,
-        }
+        })
+    }
+
+    async fn reported(
+        &self,
+        work: &Work,
+        destination: Option<&String>,
+        prefix: &str,
+    ) -> Result<Option<Reported>, Failure> {
+        let mut begun = work.progress.inventories.iter();
+        let Some(begun) = begun.find(|it| it.destination.as_ref() == destination) else {
+            return Ok(None);
+        };
+        Reported::go_on(&self.context, &work.destinations, begun, prefix)
+            .await
+            .map(Some)
     }
 
     /// Fetches the next page of a listing.
     async fn turn(&self, listings: &mut Listings, number: usize) -> Result<(), Failure> {
         let side = &mut listings.sides[number];
+        if let Some(reported) = &mut side.reported {
+            let (entries, over) = reported.page().await?;
+            let entries = entries.into_iter().filter_map(|(key, entry)| {
+                let wanted = key.starts_with(&side.listed.prefix);
+                let own = key.strip_prefix(&side.prefix).filter(|_| wanted)?;
+                let is_new = side.after.is_empty() || own > side.after.as_str();
+                is_new.then(|| (own.to_owned(), entry))
+            });
+            let entries = entries.collect();
+            listings.merge.page(number, entries, over)?;
+            return Ok(());
+        }
         let page = side
             .listed
             .versions(side.from.take())
@@ -148,6 +194,17 @@ impl Audit {
 
     /// Compares a batch, and takes in what comes of it in the order of the keys.
     pub async fn take(&self, work: &mut Work, groups: Vec<Group>) -> Result<(), Failure> {
+        let live = work.progress.inventories.is_empty();
+        self.take_as(work, groups, live).await
+    }
+
+    /// The same, where it is known whether the groups show what is there now.
+    pub async fn take_as(
+        &self,
+        work: &mut Work,
+        groups: Vec<Group>,
+        live: bool,
+    ) -> Result<(), Failure> {
         let shared = Arc::new(Shared {
             context: Arc::clone(&self.context),
             policy: Arc::clone(&work.policy),
@@ -162,6 +219,7 @@ impl Audit {
             Key {
                 shared: Arc::clone(&shared),
                 group,
+                live,
             }
             .compare()
         })

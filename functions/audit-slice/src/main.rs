@@ -7,8 +7,10 @@ mod audit;
 mod catalog;
 mod context;
 mod deep;
+mod inventory;
 mod keys;
 mod listings;
+mod live;
 mod reading;
 mod uploads;
 

@@ -8,12 +8,14 @@
 
 pub mod location;
 pub mod manifest;
+pub mod ordered;
 pub mod rows;
 
 use serde::{Deserialize, Serialize};
 
 pub use location::Location;
 pub use manifest::{Column, DataFile, Manifest};
+pub use ordered::{Ordered, Place};
 pub use rows::{Listed, Rows};
 
 use crate::error::{ErrorName, Named};
@@ -126,6 +128,12 @@ pub enum InventoryError {
         /// A key that all of them may hold.
         key: String,
     },
+    /// Another report lies where one was begun to be read.
+    #[error("{at} is not the inventory any more that this was begun with")]
+    Replaced {
+        /// The manifest.
+        at: Location,
+    },
     /// A file could not be read to its end; a repetition may.
     #[error("{at} could not be read to its end: {problem}")]
     BrokeOff {
@@ -145,6 +153,7 @@ impl Named for InventoryError {
             | Self::NotManifest { .. }
             | Self::Foreign { .. }
             | Self::Format { .. }
+            | Self::Replaced { .. }
             | Self::NoColumn { .. } => ErrorName::InvalidEvent,
             Self::FileMissing { .. }
             | Self::Damaged { .. }
@@ -179,6 +188,7 @@ impl Named for InventoryError {
             Self::Disorder { .. } | Self::Overlap { .. } => {
                 "do without an inventory: listing gives keys in order"
             }
+            Self::Replaced { .. } => "begin anew, with the inventory that is there",
             Self::BrokeOff { .. } => "try again",
         };
         advice.to_owned()

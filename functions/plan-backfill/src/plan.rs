@@ -13,7 +13,7 @@ use backup_domain::backfill::course::{
 };
 use backup_domain::backfill::estimate::estimate;
 use backup_domain::backfill::ranges::Range;
-use backup_domain::backfill::request::{Input, Request, BackfillError, parse};
+use backup_domain::backfill::request::{BackfillError, Input, Request, parse};
 use backup_domain::restore::line::json_line;
 use backup_domain::task::Execution;
 use backup_domain::watch::Ended;

@@ -51,15 +51,15 @@ impl Sweep {
             return Ok(Done::Nothing);
         };
         let done = self.take_up(&dead, arn).await?;
-        // What told everything itself may still own a point, which the walk would find.
+        // What told everything itself may still own a point, which the index of open ones shows.
         if matches!(done, Done::Restarted | Done::Owed) && dead.known() != Known::Told {
             catalog.done(arn, catalog.now()).await?;
         }
         Ok(done)
     }
 
-    /// Deals with a point that is being copied, as the walk found it.
-    pub async fn walked(&self, pk: &str, sk: &str) -> Result<Done, Failure> {
+    /// Deals with a point that is being copied, as the index says: it is read again first.
+    pub async fn held(&self, pk: &str, sk: &str) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
         let point = catalog.get(pk, sk).await?;
         let Some(point) = point.filter(|point| point.status == Status::Copying) else {

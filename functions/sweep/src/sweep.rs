@@ -18,9 +18,8 @@ use crate::restart::Done;
 const PAGE: i32 = 100;
 /// Things that one run looks at.
 const LOOKS_MAX: u32 = 2000;
-/// Pages of the table that one run walks through: of 1 MB, 128 read units, at most (Amazon DynamoDB
-/// Developer Guide, "Read consistency").
-const WALK_PAGES: u32 = 8;
+/// Pages of open points that one run goes through: where much has failed, the next goes on.
+const OPEN_PAGES: u32 = 8;
 /// Lists are behind by a moment (AWS Step Functions API Reference, "ListExecutions"), and a claim
 /// that came to nothing ends by itself: executions that ended so long before the last pass are looked
 /// at once more.
@@ -48,8 +47,8 @@ pub struct Sweep {
 struct Marks {
     /// By status of the list.
     passes: BTreeMap<String, Pass>,
-    /// Where the walk goes on.
-    walk: Option<Start>,
+    /// Where the open points go on.
+    open: Option<Start>,
 }
 
 /// One pass through the list of one status, the newest first.
@@ -138,7 +137,7 @@ impl Sweep {
             self.pass(status, ended, pass, &mut swept, deadline).await;
         }
         self.owed(&mut swept, deadline).await;
-        self.walk(&mut marks, &mut swept, deadline).await;
+        self.copying(&mut marks, &mut swept, deadline).await;
         let notices = &self.closing.notices;
         match notices.tell_digests().await {
             Ok(told) => swept.digests = told,
@@ -235,26 +234,26 @@ impl Sweep {
         }
     }
 
-    /// Points that are being copied by nobody whose death a list has shown: a stretch of the table.
-    async fn walk(&self, marks: &mut Marks, swept: &mut Swept, deadline: Deadline) {
-        for _ in 0..WALK_PAGES {
+    /// Points that are being copied by nobody whose death a list has shown.
+    async fn copying(&self, marks: &mut Marks, swept: &mut Swept, deadline: Deadline) {
+        for _ in 0..OPEN_PAGES {
             if swept.is_over(deadline) {
                 return;
             }
-            let page = match self.closing.catalog.walk(marks.walk.clone()).await {
+            let page = match self.closing.catalog.copying(marks.open.clone()).await {
                 Ok(page) => page,
-                Err(problem) => return swept.fail("the walk", problem),
+                Err(problem) => return swept.fail("what is being copied", problem),
             };
             let mut left = false;
             for (pk, sk) in &page.keys {
-                let done = self.walked(pk, sk).await;
+                let done = self.held(pk, sk).await;
                 left |= !swept.count(pk, done);
             }
             if left {
                 return;
             }
-            marks.walk = page.next;
-            if marks.walk.is_none() {
+            marks.open = page.next;
+            if marks.open.is_none() {
                 return;
             }
         }

@@ -106,7 +106,7 @@ impl World {
     }
 
     /// The listing of all versions that begin with this key.
-    fn listed(&self, bucket: &str, key: &str) -> String {
+    pub(crate) fn listed(&self, bucket: &str, key: &str) -> String {
         let prefix = key.bytes().fold(String::new(), |mut encoded, byte| {
             // Writing to a String cannot fail.
             let _ = write!(encoded, "%{byte:02X}");

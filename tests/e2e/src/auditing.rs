@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use backup_stack::{Object, Silent, Toolchain};
 use serde_json::{Value, json};
 
+use crate::inventoried::INVENTORIES;
 use crate::{Ended, Proxy, World};
 
 /// A moment at which every lease has run out.
@@ -48,20 +49,32 @@ impl World {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
             let proxy = Proxy::start().expect("a proxy");
-            let seldom = [("SweepMinutes", "60")];
-            let world = Self::start_with_parts(proxy, &seldom, None);
-            let world = world.expect("the local stack starts and the template deploys");
-            // A destination without a bucket would end every audit.
-            let mut policy: Value = serde_json::from_str(&world.usual_policy()).expect("JSON");
-            let destinations = policy["destinations"]
-                .as_object_mut()
-                .expect("destinations");
-            destinations.remove("nowhere");
-            let rules = policy["rules"].as_array_mut().expect("rules");
-            rules.retain(|rule| rule["name"] != "half");
-            world.put_policy(&policy.to_string());
-            world
+            Self::start_auditing(proxy)
         })
+    }
+
+    pub(crate) fn start_auditing(proxy: Proxy) -> Self {
+        let seldom = [
+            ("SweepMinutes", "60"),
+            ("InventoryBucketNames", INVENTORIES),
+        ];
+        let world = Self::start_with_parts(proxy, &seldom, None);
+        let world = world.expect("the local stack starts and the template deploys");
+        let made = world.cloud.create_bucket(INVENTORIES);
+        made.expect("there is a bucket for inventories");
+        // A destination without a bucket would end every audit.
+        let mut policy: Value = serde_json::from_str(&world.usual_policy()).expect("JSON");
+        let destinations = policy["destinations"]
+            .as_object_mut()
+            .expect("destinations");
+        destinations.remove("nowhere");
+        let rules = policy["rules"].as_array_mut().expect("rules");
+        rules.retain(|rule| rule["name"] != "half");
+        let unwanted = json!({"keys": {"include": ["**/*.tmp"]}});
+        let unwanted = json!({"name": "tmp", "match": unwanted, "destinations": []});
+        rules.insert(0, unwanted);
+        world.put_policy(&policy.to_string());
+        world
     }
 
     /// Runs an audit of the keys with this prefix to its end; nothing is too young for it.
@@ -104,6 +117,39 @@ impl World {
             .map(|key| (key.clone(), Some(format!("content of {key}").into_bytes())))
             .collect();
         self.change(&changes);
+    }
+
+    /// Puts objects like one that is backed up into source, backup and catalog, past the pipeline, which
+    /// would take minutes for thousands. Its content is that of all; keys have one length.
+    pub fn fill_like(&self, first: &str, keys: &[String]) {
+        let [point] = &self.points(first)[..] else {
+            panic!("one point of {first}");
+        };
+        let id_of = |bucket: &str| self.versions(bucket, first).remove(0);
+        let (source_id, backup_id) = (id_of(self.source()), id_of(self.backup()));
+        let copy = self.copy_of(first);
+        let (point, marker) = (point.to_string(), marker_of(&copy));
+        let one = |key: &String| {
+            let put = self.objects.put_object(self.source(), key, &copy.body, &[]);
+            let put = put.expect("the source takes it");
+            let id = put.version_id().expect("the source keeps versions");
+            let marker: Vec<_> = marker
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.replace(&source_id, id)))
+                .collect();
+            let marker: Vec<_> = marker.iter().map(|(k, v)| (*k, v.as_str())).collect();
+            let copied = self.put_copy(key, &copy.body, &marker);
+            let point = point
+                .replace(first, key)
+                .replace(&source_id, id)
+                .replace(&backup_id, &copied);
+            self.put_point(&serde_json::from_str(&point).expect("JSON"));
+        };
+        std::thread::scope(|scope| {
+            for keys in keys.chunks(keys.len().div_ceil(4).max(1)) {
+                scope.spawn(move || keys.iter().for_each(one));
+            }
+        });
     }
 
     /// Takes the points of a key out of the catalog; its copies stay.

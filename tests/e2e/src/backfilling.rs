@@ -5,10 +5,9 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use crate::inventoried::INVENTORIES;
 use crate::{Ended, Proxy, World};
 
-/// Bucket of inventories of the source.
-pub const INVENTORIES: &str = "backfill-inventories";
 /// Time-out of BackfillBatch here, in seconds; 870 as deployed.
 pub const BATCH_SECONDS: u64 = 8;
 
@@ -40,7 +39,7 @@ impl World {
             let world = world.expect("the local stack starts and the template deploys");
             world.cloud.create_bucket(INVENTORIES).expect("a bucket");
             world.deliver_uploads(false);
-            world.set_timeout("BackfillBatch", BATCH_SECONDS);
+            world.set_timeout_of(&world.function("BackfillBatch"), BATCH_SECONDS);
             // The quarter of an hour after which functions are dead takes longer than they live here.
             world.configure("stepfunctions._SFN_WAIT_SCALE", &json!(0.01));
             // A destination without a bucket would leave something out of every backfill.

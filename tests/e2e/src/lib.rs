@@ -7,6 +7,7 @@ pub mod burst;
 pub mod gauge;
 pub mod hurry;
 pub mod iam;
+pub mod inventoried;
 mod policy;
 pub mod proxy;
 pub mod queued;
@@ -16,5 +17,6 @@ mod watched;
 pub mod world;
 
 pub use ask::planned;
+pub use auditing::Audit;
 pub use proxy::{Call, Fault, Proxy};
 pub use world::{Ended, World};

@@ -47,15 +47,15 @@ impl World {
 
     /// Whether status changes of executions reach the watcher.
     pub fn deliver_status(&self, delivered: bool) {
-        self.deliver("WatcherRule", delivered);
+        self.switch("WatcherRule", delivered);
     }
 
     /// Whether events of the source start executions.
     pub fn deliver_uploads(&self, delivered: bool) {
-        self.deliver("SourceRule", delivered);
+        self.switch("SourceRule", delivered);
     }
 
-    fn deliver(&self, rule: &str, delivered: bool) {
+    fn switch(&self, rule: &str, delivered: bool) {
         let rules = self.events("ListRules", &json!({}));
         let rules = rules["Rules"].as_array().into_iter().flatten();
         let rule = rules
@@ -136,6 +136,9 @@ impl World {
         point["owner"] = json!({"S": format!("{}:nobody-{key}@2026-01-01T00:00:00Z", self.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:"))});
         point["until"] = json!({"S": "2999-01-01T00:00:00Z"});
         point["attempts"] = json!({"N": attempts.to_string()});
+        // What is being copied stands in the index of open points, in any of its partitions.
+        point["open"] = json!({"S": "primary#0"});
+        point["openSince"] = point["eventAt"].clone();
         self.put_point(&point);
     }
 

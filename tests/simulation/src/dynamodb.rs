@@ -203,15 +203,16 @@ fn query(table: &Table, body: &Value) -> Answer {
 /// Items of one page: few, so that there is a next one.
 const PAGE: usize = 2;
 
-/// A page of the table, or of the sparse index of what is owed.
+/// A page of the table, or of a sparse index.
 fn scan(table: &Table, body: &Value) -> Answer {
     let from = body["ExclusiveStartKey"].as_object().map(keys);
-    let indexed = body["IndexName"].as_str();
-    assert!(
-        matches!(indexed, None | Some("by-owed")),
-        "no index {indexed:?}"
-    );
-    let in_index = |item: &Item| indexed.is_none() || item.contains_key("owedAfter");
+    let attribute = match body["IndexName"].as_str() {
+        None => "pk",
+        Some("by-owed") => "owedAfter",
+        Some("by-open") => "open",
+        Some(other) => panic!("no index {other}"),
+    };
+    let in_index = |item: &Item| item.contains_key(attribute);
     let all = table.items.iter().filter(|(_, item)| in_index(item));
     let rest = all.filter(|(keys, _)| from.as_ref().is_none_or(|from| *keys > from));
     let rest: Vec<_> = rest.map(|(_, item)| item).collect();

@@ -5,6 +5,7 @@
 //! the file from its beginning, since gzip knows no places, and checks it as a whole all the same.
 
 mod file;
+mod ordered;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use backup_domain::inventory::location::dated;
 use backup_domain::inventory::{Cursor, InventoryError, Listed, Location, Manifest};
 
 pub use file::OpenFile;
+pub use ordered::OrderedRows;
 
 use crate::{ApiError, ErrorName, Failure, S3};
 

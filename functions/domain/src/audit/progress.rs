@@ -10,6 +10,7 @@ use super::request::Request;
 use super::tally::Tally;
 use super::totals::Totals;
 use crate::catalog::RecoveryPoint;
+use crate::inventory::{Location, Manifest, Place};
 
 /// Version of the stored shape.
 pub const SHAPE: u32 = 1;
@@ -66,6 +67,22 @@ pub struct Reading {
     pub source: (u64, u64),
 }
 
+/// An S3 Inventory report that is read instead of listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inventoried {
+    /// Destination whose bucket it lists; the source has none.
+    pub destination: Option<String>,
+    /// Its manifest.
+    pub at: Location,
+    /// MD5 of the manifest, in hex.
+    pub md5: String,
+    /// When S3 began to look through the bucket.
+    pub created: Timestamp,
+    /// Where reading goes on; rows of keys that are done may come again.
+    pub place: Place,
+}
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,8 +95,11 @@ pub struct Progress {
     pub request: Request,
     /// When it began.
     pub begun: Timestamp,
-    /// Versions of this moment and later may be under way.
+    /// Versions of this moment and later may be under way, or too young for an inventory.
     pub due_before: Timestamp,
+    /// The inventories that are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inventories: Vec<Inventoried>,
     /// What comes next.
     pub stage: Stage,
     /// Parts of the report that are written, numbered from 1.
@@ -103,6 +123,7 @@ impl Progress {
             due_before: now.saturating_sub(request.grace()).unwrap_or_default(),
             request,
             begun: now,
+            inventories: vec![],
             stage: Stage::Listings {
                 after: String::new(),
             },
@@ -112,6 +133,21 @@ impl Progress {
             there: Tally::default(),
             reading: vec![],
         }
+    }
+
+    /// Reads a destination's versions, or the source's, from a report. What was written within the
+    /// grace period before it began, or since, is left to a later audit.
+    pub fn read_from(&mut self, destination: Option<&str>, manifest: &Manifest) {
+        let grace = self.request.grace();
+        let due = manifest.created.saturating_sub(grace).unwrap_or_default();
+        self.due_before = self.due_before.min(due);
+        self.inventories.push(Inventoried {
+            destination: destination.map(str::to_owned),
+            at: manifest.at.clone(),
+            md5: manifest.md5.clone(),
+            created: manifest.created,
+            place: Place::default(),
+        });
     }
 
     /// Whether there is nothing left to do.
@@ -149,4 +185,33 @@ pub fn page_key(run: &str) -> String {
 /// Key of the same for machines.
 pub fn summary_key(run: &str) -> String {
     format!("{}report.json", folder(run))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::manifest::tests::{ALL, document, parse};
+
+    /// Whichever is the oldest counts, for all sides; one that is younger than the audit moves nothing.
+    #[test]
+    fn what_is_younger_than_an_inventory_is_not_due() {
+        let second = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let made = |at: &str| {
+            let mut document = document(ALL, &json!([]));
+            document["creationTimestamp"] = json!(second(at).as_millisecond().to_string());
+            parse(&document).expect("a manifest")
+        };
+        let now = second("2026-11-25T12:00:00Z");
+        let mut progress = Progress::new("run".into(), Request::default(), now);
+        progress.read_from(None, &made("2026-11-25T13:00:00Z"));
+        assert_eq!(progress.due_before, second("2026-11-25T11:45:00Z"));
+        progress.read_from(Some("primary"), &made("2026-11-23T01:00:00Z"));
+        assert_eq!(progress.due_before, second("2026-11-23T00:45:00Z"));
+        progress.read_from(Some("second"), &made("2026-11-24T01:00:00Z"));
+        assert_eq!(progress.due_before, second("2026-11-23T00:45:00Z"));
+        let kept = serde_json::to_string(&progress).expect("serialises");
+        assert_eq!(serde_json::from_str::<Progress>(&kept).ok(), Some(progress));
+    }
 }

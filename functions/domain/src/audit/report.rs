@@ -63,7 +63,7 @@ impl Summary {
             None => totals.verdict(),
         };
         Self {
-            remarks: remarks(&totals),
+            remarks: remarks(progress),
             run: progress.run.clone(),
             verdict,
             request: progress.request.clone(),
@@ -80,8 +80,17 @@ impl Summary {
 }
 
 /// What numbers alone would not say.
-fn remarks(totals: &Totals) -> Vec<String> {
+fn remarks(progress: &Progress) -> Vec<String> {
+    let totals = &progress.totals;
     let mut remarks = Vec::new();
+    for it in &progress.inventories {
+        let side = it.destination.as_deref().unwrap_or("the source");
+        let (created, at) = (it.created, &it.at);
+        remarks.push(format!(
+            "By the inventory of {side} from {created}, {at}; what changed since, and what it does not \
+             cover, was not looked at."
+        ));
+    }
     let copies: u64 = totals.destinations.values().map(|it| it.copies).sum();
     if totals.points == 0 && copies > 0 {
         remarks.push(
@@ -99,8 +108,9 @@ fn remarks(totals: &Totals) -> Vec<String> {
             totals.archived
         ));
     }
+    let by_listings = progress.inventories.is_empty();
     for (name, own) in &totals.destinations {
-        if own.wanted > 0 && own.safe == 0 && totals.points > 0 {
+        if own.wanted > 0 && own.safe == 0 && totals.points > 0 && by_listings {
             remarks.push(format!("Nothing of the source is safe at {name}."));
         }
     }

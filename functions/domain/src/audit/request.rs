@@ -1,10 +1,13 @@
 //! What an audit is asked for.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::finding::AuditError;
+use crate::inventory::Location;
 
 /// What is younger than this may still be under way, unless the request says otherwise.
 const GRACE_SECONDS: u32 = 900;
@@ -40,6 +43,9 @@ pub struct Request {
     /// Names of destinations; empty means all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<String>,
+    /// S3 Inventory reports that are read instead of listing.
+    #[serde(skip_serializing_if = "Inventories::is_empty")]
+    pub inventory: Inventories,
     /// Seconds within which a version may still be under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u32>,
@@ -49,6 +55,33 @@ pub struct Request {
     /// Run of an audit that was cut off, to go on with; what it was asked for counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+}
+
+/// Where S3 Inventory reports lie: `s3://bucket/prefix/source-bucket/config-id/`, of which the newest
+/// complete one is taken, or the `manifest.json` of one. A side without one is listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Inventories {
+    /// Of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Of destinations' buckets, by the destinations' names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub destinations: BTreeMap<String, String>,
+}
+
+impl Inventories {
+    /// Whether everything is listed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Each with the name of its destination; the source has none.
+    pub fn each(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        let source = self.source.iter().map(|at| (None, at.as_str()));
+        let others = self.destinations.iter();
+        source.chain(others.map(|(name, at)| (Some(name.as_str()), at.as_str())))
+    }
 }
 
 /// One of several equal parts of the versions.
@@ -77,6 +110,9 @@ impl Request {
             return Err(problem(
                 "a listing has no slices: ask for level checksums or read".into(),
             ));
+        }
+        for (_, at) in request.inventory.each() {
+            Location::parse(at).map_err(|it| problem(it.to_string()))?;
         }
         let run = request.resume.as_deref().unwrap_or("-");
         if run.is_empty()
@@ -161,11 +197,16 @@ mod tests {
             json!({"slice": "1/30"}),
             json!({"resume": "../other"}),
             json!({"graceSeconds": -1}),
+            json!({"inventory": "s3://reports/"}),
+            json!({"inventory": {"sources": "s3://reports/"}}),
+            json!({"inventory": {"source": "reports"}}),
+            json!({"inventory": {"destinations": {"p": "https://reports/"}}}),
         ] {
             assert!(Request::parse(&bad).is_err(), "{bad}");
         }
         let all = json!({"level": "read", "slice": "today/30", "prefix": "a/", "repair": true,
-                         "destinations": ["p"], "graceSeconds": 0, "resume": "run-1"});
+                         "destinations": ["p"], "inventory": {"source": "s3://reports/a/",
+                         "destinations": {"p": "s3://reports/b/manifest.json"}}, "graceSeconds": 0, "resume": "run-1"});
         assert!(Request::parse(&all).is_ok());
         assert_eq!(Request::parse(&json!({})), Ok(Request::default()));
     }

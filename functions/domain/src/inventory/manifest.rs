@@ -265,4 +265,4 @@ fn places(at: &Location, schema: &str) -> Result<Places, InventoryError> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

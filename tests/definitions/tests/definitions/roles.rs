@@ -180,20 +180,6 @@ fn further_destinations_are_granted_what_the_first_is() {
                             .all(|action| reads.contains(&action.as_str().unwrap()))
                     );
                 }
-                Some("HasInventoryBuckets") => {
-                    assert!(
-                        statement["Resource"]
-                            .to_string()
-                            .contains("InventoryBucketNames")
-                    );
-                    let actions = many(&statement["Action"]);
-                    let reads = ["s3:GetObject", "s3:ListBucket"];
-                    assert!(
-                        actions
-                            .iter()
-                            .all(|action| reads.contains(&action.as_str().unwrap()))
-                    );
-                }
                 Some(more @ ("HasMoreBuckets" | "HasRestoreBuckets")) => {
                     let (names, own) = match more {
                         "HasMoreBuckets" => ("MoreBackupBucketNames", "BackupBucketName"),
@@ -207,6 +193,21 @@ fn further_destinations_are_granted_what_the_first_is() {
                     });
                     assert!(first.is_some(), "{name}: {statement}");
                     seen += 1;
+                }
+                Some("HasInventoryBuckets") => {
+                    assert!(
+                        statement["Resource"]
+                            .to_string()
+                            .contains("InventoryBucketNames")
+                    );
+                    let actions = many(&statement["Action"]);
+                    let reads = ["s3:GetObject", "s3:ListBucket"];
+                    assert!(
+                        actions
+                            .iter()
+                            .all(|action| reads.contains(&action.as_str().unwrap())),
+                        "{name}: {statement}"
+                    );
                 }
                 Some(other) => panic!("{name}: what does {other} add?"),
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backup_e2e::World;
 use backup_e2e::iam::{Permission, needs};
+use backup_e2e::inventoried::INVENTORIES;
 
 const POLLED: &str = "Lambda's poller does it under the function's role (AWS Lambda Developer Guide, \"Creating and configuring an Amazon SQS event source mapping\")";
 
@@ -101,8 +102,9 @@ pub fn check(world: &World, step: &str, grants: &[Permission], asked: &BTreeSet<
     let ours = |asked: &&Permission| {
         let on = asked.resource.as_str();
         let reports = format!("arn:aws:s3:::{}", &world.outputs["ReportBucket"]);
+        let inventories = format!("arn:aws:s3:::{INVENTORIES}");
         !on.starts_with("arn:aws:s3:")
-            || [&buckets[0], &buckets[1], &reports]
+            || [&buckets[0], &buckets[1], &reports, &inventories]
                 .into_iter()
                 .any(|bucket| on == *bucket || on.starts_with(&format!("{bucket}/")))
     };

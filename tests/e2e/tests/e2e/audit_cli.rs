@@ -84,6 +84,24 @@ fn the_command_line_audits_repairs_and_says_so_by_its_exit_code() {
         points => Err(format!("{points:?}")),
     });
     assert_eq!(audit(&["--level", "read"]).code, Some(0));
+    let reports = world.inventoried(prefix, 1);
+    let source = reports["source"].as_str().unwrap();
+    let primary = reports["destinations"]["primary"].as_str().unwrap();
+    let primary = format!("primary={primary}");
+    let by_inventory = audit(&["--inventory", source, "--inventory", &primary]);
+    assert_eq!(by_inventory.code, Some(0), "{}", by_inventory.err);
+    assert!(
+        by_inventory.out.contains("By the inventory of primary"),
+        "{}",
+        by_inventory.out
+    );
+    let nowhere = audit(&["--inventory", "reports/daily"]);
+    assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
+    assert!(
+        nowhere.err.contains("no place of an inventory"),
+        "{}",
+        nowhere.err
+    );
 
     world.replace_copy(&keys[1], b"short");
     let damaged = audit(&[]);
@@ -137,7 +155,8 @@ fn status_shows_how_far_each_destination_is_behind() {
     );
 }
 
-/// On demand: an audit and `rclone check` of the same objects, and the requests that each makes.
+/// On demand: an audit and `rclone check` of the same objects, and the requests that each makes;
+/// `AUDIT_OBJECTS` says how many, `AUDIT_LEVELS` which levels.
 ///
 /// `cargo test -p backup-e2e --test e2e -- --ignored --nocapture an_audit_beside_rclone`
 #[test]
@@ -145,14 +164,16 @@ fn status_shows_how_far_each_destination_is_behind() {
 fn an_audit_beside_rclone() {
     let world = World::auditing();
     let prefix = "plain/audit-many/";
-    let count: usize = 1000;
-    let keys: Vec<_> = (0..count)
-        .map(|number| format!("{prefix}{number:05}"))
+    let asked = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let count: usize = asked("AUDIT_OBJECTS", "20000").parse().unwrap();
+    let levels = asked("AUDIT_LEVELS", "listing,checksums,read");
+    let first = format!("{prefix}{:06}", 0);
+    world.fill(std::slice::from_ref(&first));
+    let keys: Vec<_> = (1..count)
+        .map(|number| format!("{prefix}{number:06}"))
         .collect();
-    for some in keys.chunks(100) {
-        world.fill(some);
-    }
-    for level in ["listing", "checksums", "read"] {
+    world.fill_like(&first, &keys);
+    for level in levels.split(',') {
         let calls = || {
             let calls = world.proxy.calls("");
             calls

@@ -1,6 +1,7 @@
 //! What was in the bucket before anybody watched it.
 
 use backup_e2e::backfilling::{There, done};
+use backup_e2e::inventoried::{Report, made_up};
 use backup_e2e::{Fault, World};
 use serde_json::{Value, json};
 
@@ -296,5 +297,53 @@ fn a_source_without_versions_is_not_doubled_either() {
         assert_eq!(world.copy_of(key).body, key.as_bytes());
         assert_eq!(world.points(key).len(), 1, "{key}");
         assert_eq!(world.versions(world.backup(), key).len(), 1, "{key}");
+    }
+}
+
+/// Rows in files whose names say nothing, read in place of a listing; what is wrong with them is named.
+#[test]
+fn an_inventory_is_gone_by_and_a_foreign_or_damaged_one_is_refused() {
+    let world = World::backfilling();
+    let _others = world.among_others();
+    let prefix = "listed/";
+    let mut there = hostile(world, prefix);
+    there.extend(world.lay_many(prefix, 30));
+    let mut rows = world.rows(world.source(), prefix);
+    // Gone since S3 looked, and another prefix's.
+    rows.push(made_up(world.source(), "listed/gone"));
+    rows.push(made_up(world.source(), "unlisted-prefix/gone"));
+    let now = jiff::Timestamp::now();
+    let report = Report::of("backfill", world.source(), now, &rows, 20);
+    let place = world.deliver(&report);
+    let ended = world.backfill(&json!({"prefix": prefix, "inventory": place}));
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    world.check_backfilled(&there);
+    let counts = done(world, &ended);
+    let versions = there.iter().filter(|it| it.body.is_some()).count();
+    assert_eq!(
+        [&counts["stored"]["objects"], &counts["gone"]],
+        [versions, 1],
+        "{counts}"
+    );
+    let manifest = ended.output["request"]["inventory"].as_str().unwrap();
+    assert!(manifest.ends_with("/manifest.json"), "{manifest}");
+
+    let mut foreign = Report::of("foreign", world.source(), now, &rows, 20);
+    foreign.manifest["sourceBucket"] = json!("somebody-elses");
+    let mut damaged = Report::of("damaged", world.source(), now, &rows, 20);
+    let middle = damaged.files[0].1.len() / 2;
+    damaged.files[0].1[middle] ^= 0xff;
+    let mut lost = Report::of("lost", world.source(), now, &rows, 20);
+    lost.files.pop();
+    for (report, said) in [
+        (foreign, "is an inventory of somebody-elses"),
+        (damaged, "is damaged"),
+        (lost, "which is not there"),
+    ] {
+        let place = world.deliver(&report);
+        let refused = world.backfill(&json!({"prefix": prefix, "inventory": place}));
+        assert_eq!(refused.error, "InvalidBackfill", "{said}: {refused:?}");
+        let message = refused.cause["message"].as_str().unwrap();
+        assert!(message.contains(said), "{said}: {message}");
     }
 }

@@ -35,7 +35,7 @@ fn a_backfill_that_cannot_be_meant_is_refused_by_name_and_copies_nothing() {
             "is no place of an inventory",
         ),
         (
-            json!({"prefix": "unmeant/", "inventory": "s3://backfill-inventories/none/"}),
+            json!({"prefix": "unmeant/", "inventory": "s3://inventories/none/"}),
             "no complete inventory",
         ),
     ] {
@@ -99,9 +99,9 @@ fn the_functions_of_a_backfill_may_do_what_they_do_and_nothing_more() {
     world.lay("only-tagged/allowed-large", &large);
     let unwanted = world.backfill(&json!({"prefix": "only-tagged/allowed-large"}));
     assert_eq!(unwanted.output["done"]["skipped"], 1, "{unwanted:?}");
-    let inventory = "s3://backfill-inventories/allowed/";
+    let inventory = "s3://inventories/allowed/";
     world.backfill(&json!({"prefix": "allowed/", "inventory": inventory}));
-    let manifest = "s3://backfill-inventories/allowed/2026-11-01T00-00Z/manifest.json";
+    let manifest = "s3://inventories/allowed/2026-11-01T00-00Z/manifest.json";
     world.backfill(&json!({"prefix": "allowed/", "inventory": manifest}));
     let asked = asked(world);
     let mut seen = 0;

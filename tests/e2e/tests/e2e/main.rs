@@ -8,8 +8,10 @@
 mod allowed;
 mod asl;
 mod audit;
+mod audit_changing;
 mod audit_cli;
 mod audit_ends;
+mod audit_inventory;
 mod backfill;
 mod backfill_cut_off;
 mod backfill_pace;

@@ -110,7 +110,8 @@ async fn fetch(client: S3, file: DataFile, parts: Sender<Option<Vec<u8>>>) -> Re
     Ok(())
 }
 
-async fn part_of(
+/// The bytes of one GET.
+pub(super) async fn part_of(
     request: aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder,
 ) -> Result<Vec<u8>, ApiError> {
     let answer = request.send().await;
