@@ -12,5 +12,6 @@ pub mod held;
 pub mod known;
 pub mod line;
 pub mod ranges;
+pub mod reader;
 pub mod report;
 pub mod request;

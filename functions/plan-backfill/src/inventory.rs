@@ -8,14 +8,12 @@ use backup_domain::Policy;
 use backup_domain::audit::Entry;
 use backup_domain::backfill::course::{Cursor, ReadTo, Summary};
 use backup_domain::backfill::held::Held;
+use backup_domain::backfill::line::SLICE_VERSIONS_MAX;
 use backup_domain::backfill::request::{BackfillError, Versions};
 use backup_domain::inventory::{self, Location};
 
 use crate::plan::Planner;
 use crate::slice::Slice;
-
-/// Versions that are held at once: the rows of a key that lie so near are one key's.
-const HELD_MAX: usize = 100_000;
 
 impl Planner {
     /// The report that is gone by: the one that is named, or the newest of a place.
@@ -72,7 +70,7 @@ impl Planner {
                 }
             }
             let stop = deadline.is_near();
-            if !(held.versions() >= HELD_MAX || stop || is_over) {
+            if !(held.versions() >= SLICE_VERSIONS_MAX || stop || is_over) {
                 continue;
             }
             let (keys, kept) = held.take(is_over);

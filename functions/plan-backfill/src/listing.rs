@@ -3,17 +3,14 @@
 use backup_aws::at_once::each;
 use backup_aws::s3::pages::{From, Listed, Page};
 use backup_aws::{ApiError, Failure};
-use backup_domain::audit::Entry;
 use backup_domain::backfill::ranges::{Range, middle};
+use backup_domain::backfill::reader::{Group, Halved, Reader, halved};
 use backup_domain::backfill::request::BackfillError;
 
 /// Ranges that are read at once, and pages so long as there are as many.
 const AT_ONCE: usize = 16;
 /// Questions for a cut of one range in one round: a name is halved character by character.
 const QUESTIONS_MAX: usize = 12;
-
-/// A key with all of its versions and delete markers, the newest first.
-pub type Group = (String, Vec<Entry>);
 
 /// A listing under way.
 pub struct Listing {
@@ -23,22 +20,16 @@ pub struct Listing {
     pub requests: u64,
 }
 
+/// A range, and where its next page begins.
 struct Open {
-    /// What is not yet handed out.
-    range: Range,
+    reader: Reader,
     from: Option<From>,
-    /// A key whose versions may go on in the next page.
-    waiting: Option<Group>,
 }
 
 impl Listing {
     /// Of what is left.
     pub fn new(listed: Listed, ranges: Vec<Range>) -> Self {
-        let open = ranges.into_iter().map(|range| Open {
-            from: start_of(&range),
-            range,
-            waiting: None,
-        });
+        let open = ranges.into_iter().map(begin);
         Self {
             open: open.collect(),
             listed,
@@ -48,7 +39,8 @@ impl Listing {
 
     /// What is not yet handed out.
     pub fn left(&self) -> Vec<Range> {
-        self.open.iter().map(|open| open.range.clone()).collect()
+        let left = self.open.iter().map(|open| open.reader.left().clone());
+        left.collect()
     }
 
     /// A page of every range, and more ranges where there are few. Empty at the end of all.
@@ -62,10 +54,13 @@ impl Listing {
         let pages = pages.await;
         self.requests += pages.len() as u64;
         let (mut groups, mut left) = (Vec::new(), Vec::new());
-        for (open, page) in std::mem::take(&mut self.open).into_iter().zip(pages) {
-            let page = page.map_err(|api| self.refused(&api))?;
-            let (open, more) = self.read(open, page, &mut groups)?;
-            left.extend(more.then_some(open));
+        for (mut open, page) in std::mem::take(&mut self.open).into_iter().zip(pages) {
+            let Page { entries, next } = page.map_err(|api| unlistable(&listed.bucket, &api))?;
+            let read = open.reader.page(&listed.bucket, entries, next.is_none());
+            let (whole, goes_on) = read?;
+            groups.extend(whole);
+            open.from = next;
+            left.extend(goes_on.then_some(open));
         }
         self.open = left;
         if !self.open.is_empty() {
@@ -79,42 +74,10 @@ impl Listing {
         self.open.is_empty()
     }
 
-    fn read(
-        &self,
-        mut open: Open,
-        page: Page<Entry, From>,
-        groups: &mut Vec<Group>,
-    ) -> Result<(Open, bool), Failure> {
-        let mut over = page.next.is_none();
-        for (key, entry) in page.entries {
-            if open.range.is_over(&key) {
-                over = true;
-                break;
-            }
-            match &mut open.waiting {
-                Some((waiting, entries)) if *waiting == key => entries.push(entry),
-                waiting => {
-                    let before = waiting.as_ref().map_or("", |(before, _)| before.as_str());
-                    let before = before.max(open.range.after.as_str());
-                    if key.as_str() <= before {
-                        return Err(self.out_of_order(before, &key));
-                    }
-                    let whole = waiting.replace((key, vec![entry]));
-                    hand_out(whole, &mut open.range, groups);
-                }
-            }
-        }
-        if over {
-            hand_out(open.waiting.take(), &mut open.range, groups);
-        }
-        open.from = page.next;
-        Ok((open, !over))
-    }
-
     /// Cuts ranges until there are enough, or nothing more is found to cut.
     async fn cut(&mut self) -> Result<(), Failure> {
         let room = AT_ONCE.saturating_sub(self.open.len()).min(self.open.len());
-        let asked: Vec<_> = self.open.iter().take(room).map(Open::rest).collect();
+        let asked: Vec<_> = self.open.iter().take(room).map(Open::unread).collect();
         let listed = self.listed.clone();
         let found = each(asked, AT_ONCE, |range| {
             let listed = listed.clone();
@@ -127,54 +90,28 @@ impl Listing {
                 unlistable(bucket, &api)
             })?;
             self.requests += requests;
-            open.range.until = lower.until;
-            more.extend(upper.map(|range| Open {
-                from: start_of(&range),
-                range,
-                waiting: None,
-            }));
+            open.reader.end_at(lower.until);
+            more.extend(upper.map(begin));
         }
         self.open.extend(more);
         Ok(())
     }
-
-    fn refused(&self, api: &ApiError) -> Failure {
-        unlistable(&self.listed.bucket, api)
-    }
-
-    fn out_of_order(&self, earlier: &str, later: &str) -> Failure {
-        BackfillError::Unusable {
-            what: format!("the listing of {}", self.listed.bucket),
-            problem: format!("{later:?} came behind {earlier:?}"),
-        }
-        .into()
-    }
 }
 
 impl Open {
-    /// What the next pages are about: behind the page that was read last.
-    fn rest(&self) -> Range {
-        let read = self.from.as_ref().map(|from| from.key.clone());
-        Range {
-            after: read.unwrap_or_else(|| self.range.after.clone()),
-            until: self.range.until.clone(),
-        }
+    fn unread(&self) -> Range {
+        let read = self.from.as_ref().map(|from| from.key.as_str());
+        self.reader.unread(read)
     }
 }
 
-fn start_of(range: &Range) -> Option<From> {
-    (!range.after.is_empty()).then(|| From {
-        key: range.after.clone(),
-        version_id: None,
-    })
-}
-
-fn hand_out(whole: Option<Group>, range: &mut Range, groups: &mut Vec<Group>) {
-    if let Some((key, mut entries)) = whole {
-        // Versions and delete markers are two lists, each the newest first.
-        entries.sort_by(|a, b| b.latest.cmp(&a.latest).then(b.modified.cmp(&a.modified)));
-        range.after.clone_from(&key);
-        groups.push((key, entries));
+fn begin(range: Range) -> Open {
+    Open {
+        from: (!range.after.is_empty()).then(|| From {
+            key: range.after.clone(),
+            version_id: None,
+        }),
+        reader: Reader::new(range),
     }
 }
 
@@ -187,12 +124,10 @@ async fn halve(listed: &Listed, mut range: Range) -> Result<(Range, Option<Range
         };
         requests += 1;
         let found = listed.first_key(&half).await?;
-        let (lower, upper) = range.cut(&half);
-        if found.is_some_and(|key| upper.has(&key)) {
-            return Ok((lower, Some(upper), requests));
+        match halved(range, &half, found.as_deref()) {
+            Halved::Cut(lower, upper) => return Ok((lower, Some(upper), requests)),
+            Halved::Narrowed(lower) => range = lower,
         }
-        // Nothing lies behind the cut.
-        range = lower;
     }
     Ok((range, None, requests))
 }

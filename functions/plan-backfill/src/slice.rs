@@ -8,7 +8,7 @@ use backup_domain::audit::Entry;
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::{Course, Summary};
 use backup_domain::backfill::event::versions_of;
-use backup_domain::backfill::line::{Dealer, Item, LINES_MAX, Line, Version};
+use backup_domain::backfill::line::{Dealer, Item, LINES_MAX, Line, SLICE_VERSIONS_MAX, Version};
 use backup_domain::backfill::request::Versions;
 use backup_domain::limits::MIB;
 use backup_domain::parts::plan_parts;
@@ -16,9 +16,6 @@ use backup_domain::policy::{Choice, Facts, Rule};
 use backup_domain::restore::line::json_line;
 use backup_domain::restore::moment::is_archive;
 use backup_domain::task::Action;
-
-/// Versions of one slice: a Map works through it, and it fits into the function's memory.
-const SLICE_VERSIONS_MAX: usize = 100_000;
 
 /// What an estimate needs to know of the deployment.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,10 @@ pub const VERSIONS_MAX: usize = 100;
 /// Functions Developer Guide, "Service quotas").
 pub const LINE_BYTES_MAX: usize = 160 * 1024;
 /// Lines of one slice. Each leaves a few bytes in the output of the Map, which takes 256 KiB at most.
-pub const LINES_MAX: usize = 2000;
+pub const LINES_MAX: usize = 10_000;
+/// Versions of one slice, some 45 MB: one Map works through it, and an execution of 25,000 events takes
+/// some two thousand slices.
+pub const SLICE_VERSIONS_MAX: usize = 250_000;
 
 /// One line: everything that its function must know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
