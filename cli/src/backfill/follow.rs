@@ -121,7 +121,9 @@ pub async fn counts(stack: &Stack, run: &Run) -> Result<Counts, Failure> {
     }
     let lines = catalog.lines(&run.run, run.slice).await?;
     let mut own = Counts::default();
-    lines.values().for_each(|line| own.add(&line.counts));
+    for line in lines.values() {
+        own.add(&line.counts);
+    }
     // Of the slice that is worked on, what no line has spoken of yet is left.
     let planned = slices.get(&run.slice).map_or(0, |slice| {
         slice.counts.ended() + slice.counts.open + slice.counts.left

@@ -139,7 +139,9 @@ impl Finish {
 
 fn total(slices: &BTreeMap<u32, Gone>) -> Counts {
     let mut total = Counts::default();
-    slices.values().for_each(|slice| total.add(&slice.counts));
+    for slice in slices.values() {
+        total.add(&slice.counts);
+    }
     total
 }
 

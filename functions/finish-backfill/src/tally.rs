@@ -24,7 +24,9 @@ pub async fn count(
     let slice = planned.number;
     let lines = catalog.lines(&work.run, slice).await?;
     let mut counts = Counts::default();
-    lines.values().for_each(|line| counts.add(&line.counts));
+    for line in lines.values() {
+        counts.add(&line.counts);
+    }
     if lines.len() < planned.lines as usize {
         // A line whose function never came to a word is left as it was planned.
         let all: Vec<Line> = documents

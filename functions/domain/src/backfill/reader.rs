@@ -123,13 +123,12 @@ mod tests {
     use super::*;
 
     type Store = BTreeMap<String, usize>;
+    /// Behind a key, or within its versions.
+    type From = (String, Option<usize>);
+    type Page = (Vec<(String, Entry)>, Option<From>);
 
-    /// As S3 lists: behind a key, or within its versions.
-    fn list(
-        store: &Store,
-        from: Option<&(String, Option<usize>)>,
-        page: usize,
-    ) -> (Vec<(String, Entry)>, Option<(String, Option<usize>)>) {
+    /// As S3 lists.
+    fn list(store: &Store, from: Option<&From>, page: usize) -> Page {
         let all = store
             .iter()
             .flat_map(|(key, versions)| (0..*versions).map(move |number| (key.clone(), number)));

@@ -24,10 +24,10 @@ fn everywhere() -> Policy {
     ]))
 }
 
-fn point(object: SourceObject, destination: &str, status: Status, owner: &str) -> RecoveryPoint {
+fn point(object: &SourceObject, destination: &str, status: Status, owner: &str) -> RecoveryPoint {
     let now = "2026-11-02T00:00:00Z";
     serde_json::from_value(json!({
-        "pk": partition_key(&object.bucket, &object.key), "sk": sort_key(destination, &object),
+        "pk": partition_key(&object.bucket, &object.key), "sk": sort_key(destination, object),
         "shape": SHAPE, "status": status, "object": object, "destination": destination,
         "rule": "all", "owner": owner, "until": now, "attempts": 1,
     }))
@@ -53,7 +53,7 @@ fn decide(version: &Version, points: &[RecoveryPoint]) -> Known {
 #[test]
 fn only_what_has_ended_at_every_destination_is_done() {
     for id in [Some("v1"), None] {
-        let at = |destination, status| point(object("k", id), destination, status, "other");
+        let at = |destination, status| point(&object("k", id), destination, status, "other");
         let version = version(id);
         let open = Known::Open { begun: false };
         assert_eq!(decide(&version, &[]), open);
@@ -80,7 +80,7 @@ fn only_what_has_ended_at_every_destination_is_done() {
 
 #[test]
 fn another_version_of_the_key_says_nothing() {
-    let stored = |object| point(object, "primary", Status::Stored, "other");
+    let stored = |object: SourceObject| point(&object, "primary", Status::Stored, "other");
     let mut overwritten = object("k", None);
     overwritten.etag = "other".into();
     let mut earlier = object("k", None);
@@ -96,7 +96,7 @@ fn another_version_of_the_key_says_nothing() {
 
 #[test]
 fn what_this_owner_has_begun_may_be_copied_already() {
-    let copying = |owner| point(object("k", Some("v1")), "primary", Status::Copying, owner);
+    let copying = |owner| point(&object("k", Some("v1")), "primary", Status::Copying, owner);
     let version = version(Some("v1"));
     let begun = |owner| decide(&version, &[copying(owner)]);
     assert_eq!(begun("me"), Known::Open { begun: true });
@@ -117,7 +117,7 @@ fn a_rule_on_tags_that_stored_it_still_tells_where_it_goes() {
     let version = version(Some("v1"));
     let decide = |points: &[RecoveryPoint]| known(&version, "k", points, &tags, "me");
     assert_eq!(decide(&[]), Known::Open { begun: false });
-    let stored = point(object("k", Some("v1")), "primary", Status::Stored, "other");
+    let stored = point(&object("k", Some("v1")), "primary", Status::Stored, "other");
     assert!(matches!(decide(&[stored]), Known::Done(_)));
 }
 
@@ -130,11 +130,11 @@ fn a_deletion_is_done_where_every_destination_has_recorded_it() {
         marker: true,
         ..version(None)
     };
-    let stored = |name| point(object("k", Some("v1")), name, Status::Stored, "other");
+    let stored = |name| point(&object("k", Some("v1")), name, Status::Stored, "other");
     let deleted = |name| {
         let mut object = object("k", Some("m1"));
         object.deletion = Some("m1".into());
-        point(object, name, Status::Deleted, "other")
+        point(&object, name, Status::Deleted, "other")
     };
     let open = Known::Open { begun: false };
     assert_eq!(decide(&marker, &[]), open);
