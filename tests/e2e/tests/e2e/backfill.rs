@@ -331,8 +331,8 @@ fn an_inventory_is_gone_by_and_a_foreign_or_damaged_one_is_refused() {
     let mut foreign = Report::of("foreign", world.source(), now, &rows, 20);
     foreign.manifest["sourceBucket"] = json!("somebody-elses");
     let mut damaged = Report::of("damaged", world.source(), now, &rows, 20);
-    let middle = damaged.files[0].1.len() / 2;
-    damaged.files[0].1[middle] ^= 0xff;
+    let half = damaged.files[0].1.len() / 2;
+    damaged.files[0].1.truncate(half);
     let mut lost = Report::of("lost", world.source(), now, &rows, 20);
     lost.files.pop();
     for (report, said) in [

@@ -25,38 +25,54 @@ fn a_batch_that_is_killed_in_the_middle_goes_on_without_a_second_copy() {
     world.check_backfilled(&there);
 }
 
-/// The execution is stopped in the middle; another one goes on with its run.
+/// The execution is stopped in the middle; another one goes on with its run. The local stack lets the
+/// children of a stopped execution go on: here they are refused, so that they end as well.
 #[test]
 fn a_backfill_that_is_stopped_goes_on_where_it_stopped() {
     let world = World::backfilling();
-    let _others = world.among_others();
+    let _alone = world.alone();
     let there = world.lay_many("stopped/", 130);
-    let held = "stopped/05/object%2000117";
-    world.proxy.fail("CopyObject", held, Fault::HoldMs(3000), 1);
+    // One of each line is under way when its function dies.
+    let held = ["stopped/01/object%2000001", "stopped/06/object%2000006"];
+    for key in held {
+        let too_long = Fault::StallMs(BATCH_SECONDS * 1000 + 1000);
+        world.proxy.fail("CopyObject", key, too_long, 1);
+    }
     let first = world.begin_backfill(&json!({"prefix": "stopped/"}));
-    wait("some are copied", || {
-        let some = world.backfill_calls("BackfillBatch", "stopped/");
-        match some.get("CopyObject") {
-            Some(copies) if *copies > 9 => Ok(()),
-            seen => Err(format!("{seen:?}")),
+    let run = first.rsplit(':').next().unwrap();
+    wait("both are under way", || {
+        let asked = held.map(|key| world.copies_asked(key));
+        if asked == [1, 1] {
+            Ok(())
+        } else {
+            Err(format!("{asked:?}"))
         }
     });
+    let line = format!("backfill#{run}#");
+    world.proxy.fail("GetItem", &line, Fault::Status(403), 2);
     let refused = world.backfill(&resume(&first));
     assert_eq!(
         refused.error, "InvalidBackfill",
         "one run, two executions: {refused:?}"
     );
-    assert!(
-        refused.cause["message"]
-            .as_str()
-            .unwrap()
-            .contains("is worked on by")
-    );
+    let message = refused.cause["message"].as_str().unwrap();
+    assert!(message.contains("is worked on by"), "{message}");
     world.stop(&first);
-    let second = world.begin_backfill(&resume(&first));
-    world.long_wait(&second);
-    let ended = world.finish(&second);
+    wait("its children are over", || {
+        let calls = world.proxy.calls(&line);
+        let asked = calls.iter().filter(|call| call.operation == "GetItem");
+        match asked.count() {
+            0..4 => Err(format!("{} calls", calls.len())),
+            _ => Ok(()),
+        }
+    });
+    let ended = world.backfill(&resume(&first));
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    assert!(
+        ended.states.iter().any(|state| state == "LetOthersEnd"),
+        "{:?}",
+        ended.states
+    );
     let counts = done(world, &ended);
     assert_eq!(counts["stored"]["objects"], 130, "{counts}");
     world.check_backfilled(&there);
