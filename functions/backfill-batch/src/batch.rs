@@ -64,6 +64,7 @@ impl Batch {
             .map(|it| (it.key.clone(), it.version_id.clone()))
             .collect();
         let shared = Arc::new(Shared {
+            policy: self.way.filter.policy.load().await?,
             batch: Arc::clone(&self),
             line,
             deadline,

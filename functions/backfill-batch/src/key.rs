@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use backup_aws::{Deadline, ErrorName, Failure, executions};
+use backup_domain::Policy;
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::event::{Source, event_of, execution_of, holder};
 use backup_domain::backfill::known::{Known, known};
@@ -25,6 +26,8 @@ const MESSAGE_BYTES_MAX: usize = 300;
 pub struct Shared {
     pub batch: Arc<Batch>,
     pub line: Line,
+    /// As it was when the line was begun: what is done already is decided by it.
+    pub policy: Arc<Policy>,
     pub deadline: Deadline,
     /// Nobody may try again after this run.
     pub last: bool,
@@ -98,8 +101,7 @@ impl Shared {
     ) -> Result<(), Failure> {
         let way = &self.batch.way;
         let owner = execution.owner();
-        let policy = way.filter.policy.load().await?;
-        let begun = match known(version, &item.key, points, &policy, &owner) {
+        let begun = match known(version, &item.key, points, &self.policy, &owner) {
             Known::Unwanted => {
                 done.counts.skipped += 1;
                 return Ok(());
