@@ -1,6 +1,7 @@
 //! `s3-backup`: what an operator asks of a deployed backup, and tells it to do.
 
 mod audit;
+mod backfill;
 mod drill;
 mod failure;
 mod lag;
@@ -28,7 +29,7 @@ use crate::stack::Stack;
     version,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 all is well, 1 something is not, 2 wrong usage, 3 AWS refused or did not answer, \
-                  4 no such stack, 5 the answer could not be written; audit also: 6 damaged, 7 it came to no end."
+                  4 no such stack, 5 the answer could not be written; audit also: 6 damaged; audit and backfill: 7 it came to no end."
 )]
 struct Arguments {
     #[command(flatten)]
@@ -87,6 +88,13 @@ enum Verb {
     /// Changes nothing: `aws s3api put-bucket-lifecycle-configuration` takes it. Exits with 2 where the policy
     /// says nothing of one.
     Lifecycle(lifecycle::Arguments),
+    /// Back up what was in the bucket before the backup watched it.
+    ///
+    /// Plans first, copying nothing, and shows what it takes; then asks, backs up, follows and reports. What
+    /// is in the backup already is not copied again, so that a backfill that was cut off goes on. Exits with
+    /// 0 where all that it found is in the backup, 1 where something is not, 2 where it cannot be meant like
+    /// that and nothing was copied, 7 where it came to no end.
+    Backfill(backfill::Arguments),
 }
 
 #[tokio::main]
@@ -113,6 +121,7 @@ async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Verb::Drill(arguments) => drill::run(&stack, &global, &arguments).await,
         Verb::Audit(arguments) => audit::run(&stack, &global, &arguments).await,
         Verb::Lifecycle(arguments) => lifecycle::run(&stack, &global, &arguments).await,
+        Verb::Backfill(arguments) => backfill::run(&stack, &global, &arguments).await,
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::backfill::counts;
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
 use crate::{Global, drill, lag, say};
@@ -57,6 +58,36 @@ struct Whereabouts {
     parked_in_flight: u64,
     /// Destinations that cannot be reached, and since when.
     away: BTreeMap<String, Timestamp>,
+    /// Backfills that have come to no end yet, by run.
+    backfills: BTreeMap<String, Backfill>,
+}
+
+/// How far a backfill is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Backfill {
+    /// Versions that have come to an end, at each of their destinations.
+    ended: u64,
+    /// Versions that have not.
+    left: u64,
+    /// Of those that have, what failed.
+    failed: u64,
+}
+
+async fn backfills(stack: &Stack) -> Result<BTreeMap<String, Backfill>, Failure> {
+    let mut found = BTreeMap::new();
+    for run in stack.catalog().runs().await? {
+        if run.agreed && run.verdict.is_none() {
+            let counts = counts(stack, &run).await?;
+            let backfill = Backfill {
+                ended: counts.ended(),
+                left: counts.left + counts.open,
+                failed: counts.failed,
+            };
+            found.insert(run.run, backfill);
+        }
+    }
+    Ok(found)
 }
 
 async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
@@ -102,6 +133,7 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
         let open = breaker.open.map(|open| (destination, open.since));
         now.away.extend(open);
     }
+    now.backfills = backfills(stack).await?;
     if global.json {
         say::json(&now)?;
     } else {
@@ -135,7 +167,16 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
                 next.to_owned(),
             ]
         });
-        say::table(&["what", "now", "what to do"], rows.into_iter().chain(away))?;
+        let backfills = now.backfills.iter().map(|(run, it)| {
+            let (ended, all) = (it.ended, it.ended + it.left);
+            vec![
+                format!("backfill {run}"),
+                format!("{ended} of {all}, {} failed", it.failed),
+                "where nobody works on it: s3-backup backfill --resume".to_owned(),
+            ]
+        });
+        let rows = rows.into_iter().chain(away).chain(backfills);
+        say::table(&["what", "now", "what to do"], rows)?;
     }
     let waits = now.failed + now.exhausted + now.parked + now.parked_in_flight;
     Ok(if waits == 0 && now.away.is_empty() {

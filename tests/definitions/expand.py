@@ -26,6 +26,7 @@ def expanded(path):
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file.read())
     folder = os.path.dirname(os.path.abspath(path))
+    defaults = {name: str(it.get("Default", "")) for name, it in template["Parameters"].items()}
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         if "CodeUri" in properties:
@@ -34,7 +35,9 @@ def expanded(path):
             with open(os.path.join(folder, properties.pop("DefinitionUri")), encoding="utf-8") as file:
                 definition = file.read()
             for name, value in properties.get("DefinitionSubstitutions", {}).items():
-                if isinstance(value, str):
+                if not isinstance(value, str):
+                    value = defaults.get(value.get("Ref"))
+                if value is not None:
                     definition = definition.replace("${" + name + "}", value)
             properties["Definition"] = json.loads(definition)
     template = transform(template, {}, NoManagedPolicies())

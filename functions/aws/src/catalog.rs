@@ -1,5 +1,6 @@
 //! The catalog in DynamoDB: every write is conditional.
 
+mod backfills;
 mod breaker;
 mod digest;
 mod drill;
@@ -24,6 +25,7 @@ use items::{text, word};
 
 use crate::{ApiError, ErrorName, Failure};
 
+pub use backfills::{Gone, Run};
 pub use expire::{Copy, CopyOf};
 pub use failed::{Failed, FailedPage, Whole};
 pub use items::Start;
@@ -188,7 +190,7 @@ impl Catalog {
         values: &[(&str, &str)],
     ) -> Result<Written, Failure> {
         let mut item: Item = serde_dynamo::to_item(point).map_err(|problem| shape(&problem))?;
-        lag::index(&mut item, point);
+        lag::index(&mut item, point, self.now());
         let mut request = self
             .client
             .put_item()

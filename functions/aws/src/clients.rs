@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::str::FromStr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -94,11 +94,12 @@ fn app_name() -> Option<AppName> {
         .ok()
 }
 
-/// SDK clients of one function.
+/// SDK clients of one function; clones share them.
+#[derive(Clone)]
 pub struct Clients {
     config: SdkConfig,
     path_style: bool,
-    s3_by_region: Mutex<HashMap<String, aws_sdk_s3::Client>>,
+    s3_by_region: Arc<Mutex<HashMap<String, aws_sdk_s3::Client>>>,
 }
 
 impl Clients {
@@ -138,7 +139,7 @@ impl Clients {
         Self {
             config,
             path_style,
-            s3_by_region: Mutex::default(),
+            s3_by_region: Arc::default(),
         }
     }
 

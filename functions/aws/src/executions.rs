@@ -68,6 +68,17 @@ pub async fn describe(client: &StepFunctions, arn: &str) -> Result<State, Failur
     })
 }
 
+/// When an execution ended; now, where it has not.
+///
+/// # Errors
+/// `AccessDenied`, `Throttled` or `DestinationUnavailable` when Step Functions does not say.
+pub async fn stopped_at(client: &StepFunctions, arn: &str) -> Result<Timestamp, Failure> {
+    let answer = client.describe_execution().execution_arn(arn).send().await;
+    let answer =
+        answer.map_err(|error| ApiError::of("DescribeExecution", &error).at_service(arn))?;
+    Ok(answer.stop_date().map_or_else(Timestamp::now, instant))
+}
+
 fn dead(answer: DescribeExecutionOutput, ended: Ended) -> State {
     let event: Option<Value> = answer
         .input

@@ -1,24 +1,25 @@
-//! Executions of the restore machine, for who starts and follows one from outside.
+//! Executions of the restore and the backfill machine, for who starts and follows one from outside.
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use backup_domain::error::{Cause, cause_of};
-use backup_domain::restore::course::{Course, Work};
+use backup_domain::restore::course::Work;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{ApiError, ErrorName, Failure, S3, StepFunctions};
 
-/// How a restore is.
+/// How one is.
 #[derive(Debug, Clone)]
-pub enum State {
+pub enum State<C> {
     /// It runs.
     Running,
-    /// It ended well.
-    Ended(Box<Course>),
+    /// It ended well, with this output.
+    Ended(Box<C>),
     /// It ended badly.
     Failed(Cause),
 }
 
-/// Starts a restore and returns the ARN of its execution.
+/// Starts one and returns the ARN of its execution.
 ///
 /// # Errors
 /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when Step Functions refuses.
@@ -37,11 +38,14 @@ pub async fn start(
     Ok(answer.execution_arn)
 }
 
-/// How a restore is.
+/// How one is.
 ///
 /// # Errors
 /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when Step Functions does not say.
-pub async fn state(client: &StepFunctions, execution: &str) -> Result<State, Failure> {
+pub async fn state<C: DeserializeOwned>(
+    client: &StepFunctions,
+    execution: &str,
+) -> Result<State<C>, Failure> {
     let answer = client
         .describe_execution()
         .execution_arn(execution)

@@ -19,6 +19,8 @@ pub struct Resources {
     pub state_machine: String,
     /// ARN of the state machine that restores.
     pub restore_machine: String,
+    /// ARN of the state machine that backs up what was there before.
+    pub backfill_machine: String,
     /// ARN of the state machine that audits.
     pub audit_machine: String,
     /// Bucket of plans and reports of restores and audits.

@@ -11,6 +11,7 @@ use crate::evidence::Evidence;
 use crate::multipart::Upload;
 use crate::object::SourceObject;
 use crate::order::Point;
+use crate::sequencer;
 use crate::task::Machine;
 
 pub use expiry::Left;
@@ -211,6 +212,20 @@ pub fn day_at(at: Timestamp, shard: u64) -> String {
     format!("{}#{shard}", day.split('T').next().unwrap_or_default())
 }
 
+/// The object of the point that an object without a version id is known by already, where one of the two
+/// was made without an event: its sequencer is made of its second, and the key would not find it.
+pub fn same_without_event<'p>(
+    object: &SourceObject,
+    points: &'p [RecoveryPoint],
+) -> Option<&'p SourceObject> {
+    let made = sequencer::of_second(object.in_order().modified);
+    let mut others = points.iter().map(|point| &point.object);
+    others.find(|other| {
+        let either = object.sequencer == made || other.sequencer == made;
+        other.deletion.is_none() && either && other.in_order().is(&object.in_order())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,6 +274,35 @@ mod tests {
             sort_key("p", &SourceObject::deleted(&marker)),
             sort_key("p", &object("k", Some("v1")))
         );
+    }
+
+    #[test]
+    fn a_version_without_id_is_known_by_the_point_that_was_made_first() {
+        let listed = {
+            let mut object = object("k", None);
+            object.sequencer = sequencer::of_second(object.in_order().modified);
+            object
+        };
+        let live = object("k", None);
+        let point = |object: &SourceObject| RecoveryPoint {
+            object: object.clone(),
+            ..serde_json::from_value(serde_json::json!({
+                "pk": "source/k", "sk": sort_key("p", object), "shape": SHAPE, "status": "stored",
+                "object": object, "destination": "p", "rule": "r", "owner": "o",
+                "until": "2026-11-02T00:00:00Z", "attempts": 1,
+            }))
+            .expect("a point")
+        };
+        let found = |object, points: &[RecoveryPoint]| same_without_event(object, points).cloned();
+        assert_eq!(found(&listed, &[point(&live)]), Some(live.clone()));
+        assert_eq!(found(&live, &[point(&listed)]), Some(listed.clone()));
+        // Two events are two versions, and other content is another one.
+        let mut event = live.clone();
+        event.sequencer = "0B".into();
+        assert_eq!(found(&event, &[point(&live)]), None);
+        let mut other = live.clone();
+        other.etag = "x".into();
+        assert_eq!(found(&listed, &[point(&other)]), None);
     }
 
     #[test]

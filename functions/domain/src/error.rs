@@ -78,6 +78,10 @@ error_names! {
     RestoreIncomplete => "read the report; start an execution with its plan to try again what failed",
     /// Raised at the end of a drill that did not bring back and prove all of its sample.
     DrillFailed => "read the report; s3-backup audit --level checksums says whether more is damaged; start an execution with its plan to try again",
+    /// A backfill cannot be asked for like that, or its source cannot be gone by. Nothing was copied.
+    InvalidBackfill => "correct the request and start a new execution",
+    /// Raised at the end of a backfill that leaves something out of the backup; its report says what.
+    BackfillIncomplete => "read the report; what failed is redriven by itself, what was left goes on with s3-backup backfill --resume",
     /// The dead-letter queue refused the event.
     Unparked => "check the dead-letter queue and its policy; the catalog holds the failure, s3-backup redrive goes by it",
 }

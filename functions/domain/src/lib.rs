@@ -4,6 +4,7 @@
 //! in, what it decides is returned. The Lambdas parse, call and map errors around it.
 
 pub mod audit;
+pub mod backfill;
 pub mod breaker;
 pub mod catalog;
 pub mod copy;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::CauseObject;
 use crate::event::{DeletedEvent, SourceEvent};
 use crate::order::Version;
+use crate::sequencer;
 
 /// The version id that S3 gives to objects of buckets without (or with suspended) versioning.
 pub const NULL_VERSION: &str = "null";
@@ -83,6 +84,12 @@ impl SourceObject {
         self.version_id.as_deref().filter(|id| *id != NULL_VERSION)
     }
 
+    /// Whether no event told of it: a listing did, so that its sequencer is made of its second, and
+    /// nobody was told of it when it was written.
+    pub fn is_untold(&self) -> bool {
+        self.sequencer == sequencer::of_second(self.event_at)
+    }
+
     /// Account that must own the bucket, for requests to check; `None` where it is not known.
     pub fn owner(&self) -> Option<&str> {
         Some(self.account.as_str()).filter(|account| !account.is_empty())
@@ -118,5 +125,19 @@ impl SourceObject {
             || format!("{NULL_VERSION}#{}#{}", self.etag, self.sequencer),
             str::to_owned,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::fixtures::object;
+
+    #[test]
+    fn what_a_listing_told_of_is_told_from_what_an_event_did() {
+        let mut listed = object("k", Some("v1"));
+        assert!(!listed.is_untold());
+        listed.sequencer = sequencer::of_second(listed.event_at);
+        assert!(listed.is_untold());
     }
 }

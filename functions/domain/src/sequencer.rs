@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use jiff::Timestamp;
+
 /// Compares two sequencers of events of the *same key*.
 ///
 /// Sequencers are hexadecimal of varying length: the shorter is padded with zeros on the right,
@@ -23,6 +25,17 @@ pub fn compare(left: &str, right: &str) -> Ordering {
 /// Whether a text is a sequencer: hexadecimal digits, at least one.
 pub fn is_valid(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A sequencer for a version whose event nobody knows: that of the beginning of its second, so that
+/// the events of that second count as later.
+///
+/// ```
+/// let written = jiff::Timestamp::from_second(0x617F_0829).expect("a time");
+/// assert_eq!(backup_domain::sequencer::of_second(written), "00617F082900000000");
+/// ```
+pub fn of_second(written: Timestamp) -> String {
+    format!("00{:08X}00000000", written.as_second().max(0))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use backup_aws::policy_store::PolicyStore;
 use backup_aws::prepare::source_version;
 use backup_aws::s3::{head, versions};
 use backup_aws::{ApiError, Clients, Failure, StepFunctions};
+use backup_domain::catalog::{partition_key, same_without_event};
 use backup_domain::event::{Redrive, S3Event, parse_any};
 use backup_domain::lease::LeaseSeconds;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule};
@@ -53,6 +54,9 @@ impl Filter {
             let located = versions::locate(&s3, &mut object).await;
             located.map_err(|api| api.at_source(&event.bucket))?;
         }
+        if object.pinned_version().is_none() && object.last_modified.is_some() {
+            self.known_as(&mut object).await?;
+        }
         let mut chosen = Vec::new();
         for name in rule
             .destinations
@@ -70,6 +74,17 @@ impl Filter {
         };
         let (targets, duplicates) = self.lease_all(&claimant, chosen).await?;
         Ok(self.decision(object, rule, targets, &duplicates))
+    }
+
+    /// A backfill or a repair knows no event of a version without an id; the event may have been before,
+    /// or come after. Both mean the point that was made first.
+    async fn known_as(&self, object: &mut SourceObject) -> Result<(), Failure> {
+        let pk = partition_key(&object.bucket, &object.key);
+        let points = self.catalog.points_of_key(&pk).await?;
+        if let Some(first) = same_without_event(object, &points) {
+            object.sequencer.clone_from(&first.sequencer);
+        }
+        Ok(())
     }
 
     /// Takes a lease on each target; what needs none, or is done already, is told apart.

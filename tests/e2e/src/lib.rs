@@ -2,6 +2,7 @@
 
 mod ask;
 mod auditing;
+pub mod backfilling;
 pub mod burst;
 pub mod drilling;
 pub mod gauge;

@@ -47,11 +47,20 @@ impl World {
 
     /// Whether status changes of executions reach the watcher.
     pub fn deliver_status(&self, delivered: bool) {
+        self.switch("WatcherRule", delivered);
+    }
+
+    /// Whether events of the source start executions.
+    pub fn deliver_uploads(&self, delivered: bool) {
+        self.switch("SourceRule", delivered);
+    }
+
+    fn switch(&self, rule: &str, delivered: bool) {
         let rules = self.events("ListRules", &json!({}));
         let rules = rules["Rules"].as_array().into_iter().flatten();
         let rule = rules
-            .filter_map(|rule| rule["Name"].as_str())
-            .find(|name| name.contains("WatcherRule"))
+            .filter_map(|found| found["Name"].as_str())
+            .find(|name| name.contains(rule))
             .expect("the rule is deployed");
         let action = if delivered {
             "EnableRule"

@@ -39,14 +39,18 @@ pub struct Tracked {
     pub told: bool,
 }
 
-/// Adds what the indexes go by: when S3 told of the version, and where it stands while it is open.
-pub(super) fn index(item: &mut Item, point: &RecoveryPoint) {
-    let since = text(&point.object.event_at.to_string());
+/// Adds what the indexes go by: when S3 told of the version, and where it stands while it is open. One
+/// that S3 never told of is open from when it is taken up, and says nothing of what arrives in time.
+pub(super) fn index(item: &mut Item, point: &RecoveryPoint, now: Timestamp) {
+    let told = Some(point.object.event_at).filter(|_| !point.object.is_untold());
     if let Some(open) = point.open() {
         item.insert("open".to_owned(), text(&open));
-        item.insert("openSince".to_owned(), since.clone());
+        let since = told.unwrap_or(now).to_string();
+        item.insert("openSince".to_owned(), text(&since));
     }
-    item.insert("eventAt".to_owned(), since);
+    if let Some(told) = told {
+        item.insert("eventAt".to_owned(), text(&told.to_string()));
+    }
 }
 
 impl Catalog {

@@ -118,6 +118,33 @@ impl Listed {
         })
     }
 
+    /// The first key behind `after` that has a version or a delete marker.
+    ///
+    /// # Errors
+    /// The answer of S3.
+    pub async fn first_key(&self, after: &str) -> Result<Option<String>, ApiError> {
+        let page = self
+            .client
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .prefix(&self.prefix)
+            .encoding_type(EncodingType::Url)
+            .set_expected_bucket_owner(self.owner.clone())
+            .key_marker(after)
+            .max_keys(1)
+            .send()
+            .await
+            .map_err(|error| ApiError::of("ListObjectVersions", &error))?;
+        let encoded = page.encoding_type().is_some();
+        let versions = page.versions().iter().map(|it| it.key());
+        let markers = page.delete_markers().iter().map(|it| it.key());
+        let keys = versions.chain(markers);
+        let keys = keys.map(|key| listed_key(key.unwrap_or_default(), encoded));
+        let keys: Option<Vec<_>> = keys.collect();
+        let keys = keys.ok_or_else(|| self.unreadable())?;
+        Ok(keys.into_iter().min())
+    }
+
     /// A page of unfinished multipart uploads, behind one of them: its key and id.
     ///
     /// # Errors

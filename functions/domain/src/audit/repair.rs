@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::finding::{Finding, Kind};
 use crate::event::Redrive;
 use crate::object::NULL_VERSION;
+use crate::sequencer;
 use crate::watch::{restart_input, restart_name};
 
 /// An execution to be started.
@@ -44,7 +45,7 @@ pub fn start_of(finding: &Finding, account: &str, region: &str, now: Timestamp) 
     let sequencer = finding
         .sequencer
         .clone()
-        .unwrap_or_else(|| sequencer(modified));
+        .unwrap_or_else(|| sequencer::of_second(modified));
     let mut object = json!({
         "key": finding.key, "size": finding.size.unwrap_or_default(), "etag": etag,
         "sequencer": sequencer,
@@ -74,12 +75,6 @@ pub fn start_of(finding: &Finding, account: &str, region: &str, now: Timestamp) 
 pub fn expiry_of(finding: &Finding) -> Option<&str> {
     let expired = finding.finding == Kind::Expired;
     finding.backup_version_id.as_deref().filter(|_| expired)
-}
-
-/// A sequencer for a version whose event nobody knows: that of the beginning of its second, so that
-/// the events of that second count as later.
-fn sequencer(modified: Timestamp) -> String {
-    format!("00{:08X}00000000", modified.as_second().max(0))
 }
 
 #[cfg(test)]

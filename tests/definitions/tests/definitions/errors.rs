@@ -309,7 +309,9 @@ fn what_can_pass_is_tried_again_and_nothing_else() {
         };
         for name in &raises[&folder] {
             let (retries, _) = way(&task, name);
-            let passing = PASSING.contains(name);
+            // A backfill waits for a destination instead of parking all that is behind.
+            let waits = state == "BackfillBatch" && *name == "BreakerOpen";
+            let passing = PASSING.contains(name) || waits;
             assert_eq!(
                 retries > 0,
                 passing,

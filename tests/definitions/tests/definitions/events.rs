@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use aws_lambda_events::sqs::SqsEvent;
+use backup_domain::backfill::course::{
+    FinishTask as FinishBackfillTask, PlanTask as PlanBackfillTask,
+};
+use backup_domain::backfill::line::Line as BackfillLine;
 use backup_domain::error::Named;
 use backup_domain::multipart::{CopyPartsTask, FinishTask, ReadRangeTask};
 use backup_domain::redrive::Request;
@@ -302,6 +306,9 @@ fn every_function_has_a_sample_task_of_its_type() {
             "record" => readable::<RecordTask>(task),
             "record-failure" => readable::<FailureTask>(task),
             "notify" => readable::<NotifyTask>(task),
+            "plan-backfill" => readable::<PlanBackfillTask>(task),
+            "backfill-batch" => readable::<BackfillLine>(task),
+            "finish-backfill" => readable::<FinishBackfillTask>(task),
             "plan-restore" => readable::<PlanTask>(task),
             "restore-batch" => readable::<Line>(task),
             "finish-restore" => readable::<FinishRestoreTask>(task),

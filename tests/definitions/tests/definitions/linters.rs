@@ -44,6 +44,7 @@ pub fn machines() -> Vec<(String, String)> {
             let value = match substitution {
                 "TimeoutSeconds" => "86400",
                 "MachineType" => "STANDARD",
+                "BackfillConcurrency" => "40",
                 url if url.ends_with("Url") => {
                     "https://sqs.eu-west-1.amazonaws.com/111122223333/queue"
                 }

@@ -7,13 +7,14 @@ use serde_json::Value;
 use crate::{read, root};
 
 /// Definitions in `statemachine/`.
-pub const MACHINES: [&str; 3] = ["backup", "restore", "audit"];
+pub const MACHINES: [&str; 4] = ["backup", "restore", "audit", "backfill"];
 
 /// As it is deployed, but for the ARNs.
 pub fn definition(name: &str) -> String {
     read(&format!("statemachine/{name}.asl.json"))
         .replace("${TimeoutSeconds}", &substituted("TimeoutSeconds")[0])
         .replace("${MachineType}", "STANDARD")
+        .replace("${BackfillConcurrency}", "40")
 }
 
 /// What the template substitutes for a name: in the Standard machine, then in the EXPRESS one.

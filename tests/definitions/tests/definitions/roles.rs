@@ -92,6 +92,7 @@ fn machines_and_the_rule_may_do_what_their_definitions_say() {
         ("backup", "BackupStateMachineRole"),
         ("restore", "RestoreStateMachineRole"),
         ("audit", "AuditStateMachineRole"),
+        ("backfill", "BackfillStateMachineRole"),
     ] {
         let definition = definition(name);
         let named = definition
@@ -118,14 +119,19 @@ fn machines_and_the_rule_may_do_what_their_definitions_say() {
                     assert!(definition.contains(":::sqs:sendMessage"));
                 }
                 ["s3:GetObject"] => {
-                    assert_eq!(*on[0], json!({"Fn::Sub": "${ReportBucket.Arn}/restores/*"}));
+                    let documents = format!("${{ReportBucket.Arn}}/{name}s/*");
+                    assert_eq!(*on[0], json!({"Fn::Sub": documents}));
                     assert!(definition.contains(":::s3:getObject"));
                 }
                 // The children of a Distributed Map (AWS Step Functions Developer Guide, "IAM
                 // policies for using Distributed Map states").
                 ["states:StartExecution"]
                 | ["states:DescribeExecution", "states:StopExecution"] => {
-                    assert!(on[0].to_string().contains("${AWS::StackName}-restore"));
+                    assert!(
+                        on[0]
+                            .to_string()
+                            .contains(&format!("${{AWS::StackName}}-{name}"))
+                    );
                     assert!(definition.contains("\"DISTRIBUTED\""));
                 }
                 _ => assert!(

@@ -58,7 +58,7 @@ fn make(world: &World, objects: usize) {
     }
 }
 
-fn told(what: &str, objects: usize, took: Duration, calls: &BTreeMap<String, usize>) {
+pub fn told(what: &str, objects: usize, took: Duration, calls: &BTreeMap<String, usize>) {
     let pace = objects as f64 / took.as_secs_f64();
     let requests: usize = calls.values().sum();
     let each = requests as f64 / objects as f64;
@@ -67,12 +67,48 @@ fn told(what: &str, objects: usize, took: Duration, calls: &BTreeMap<String, usi
     );
 }
 
-fn counted(world: &World, needle: &str) -> BTreeMap<String, usize> {
+pub fn counted(world: &World, needle: &str) -> BTreeMap<String, usize> {
     let mut calls = BTreeMap::new();
     for call in world.proxy.calls(needle) {
         *calls.entry(call.operation).or_default() += 1;
     }
     calls
+}
+
+/// Syncs a prefix of a bucket to a place of another by rclone; returns how long that took.
+pub fn rclone_sync(world: &World, bucket: &str, prefix: &str, to: &str) -> Duration {
+    // The witness is set up by what uses it first.
+    let toolchain = Toolchain::ensure(&Silent).unwrap();
+    drop(Seaweed::start(&toolchain, &Silent).unwrap());
+    let rclone = toolchain.layout().local().join("venv/witness/bin/rclone");
+    let through = |endpoint: &str| {
+        format!(
+            ":s3,provider=Other,endpoint='{endpoint}',access_key_id=test,secret_access_key=test,region=us-east-1:"
+        )
+    };
+    let remote = through(world.proxy.endpoint());
+    let begun = Instant::now();
+    let output = Command::new(rclone)
+        .args([
+            "sync",
+            "--config",
+            "/dev/null",
+            "--transfers",
+            "16",
+            "--checkers",
+            "16",
+        ])
+        .arg(format!("{remote}{bucket}/{prefix}"))
+        .arg(format!("{remote}{to}"))
+        .output()
+        .unwrap();
+    let took = begun.elapsed();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    took
 }
 
 #[test]
@@ -107,37 +143,7 @@ fn a_restore_keeps_pace_with_rclone() {
         &counted(world, "RestoreBatchFunction"),
     );
 
-    // The witness is set up by what uses it first.
-    let toolchain = Toolchain::ensure(&Silent).unwrap();
-    drop(Seaweed::start(&toolchain, &Silent).unwrap());
-    let rclone = toolchain.layout().local().join("venv/witness/bin/rclone");
-    let through = |endpoint: &str| {
-        format!(
-            ":s3,provider=Other,endpoint='{endpoint}',access_key_id=test,secret_access_key=test,region=us-east-1:"
-        )
-    };
-    let remote = through(world.proxy.endpoint());
-    let begun = Instant::now();
-    let output = Command::new(rclone)
-        .args([
-            "sync",
-            "--config",
-            "/dev/null",
-            "--transfers",
-            "16",
-            "--checkers",
-            "16",
-        ])
-        .arg(format!("{remote}{}/pace", world.backup()))
-        .arg(format!("{remote}{SCRATCH}/rclone"))
-        .output()
-        .unwrap();
-    let took = begun.elapsed();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let took = rclone_sync(world, world.backup(), "pace", &format!("{SCRATCH}/rclone"));
     told("rclone sync", objects, took, &counted(world, "rclone/"));
     let restored: Value = json!(world.contents(SCRATCH, "paced/pace/").len());
     assert_eq!(restored, world.contents(SCRATCH, "rclone/").len());

@@ -1,0 +1,134 @@
+//! `s3-backup backfill`.
+
+mod follow;
+mod show;
+
+use std::io::IsTerminal;
+
+use backup_aws::ErrorName;
+use backup_domain::backfill::course::Course;
+use backup_domain::backfill::report::Verdict as Found;
+use backup_domain::backfill::request::{Request, Versions, parse};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Verdict};
+use crate::stack::Stack;
+use crate::{Global, say};
+
+pub use follow::counts;
+use follow::{Ended, follow};
+
+/// Options of the verb.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Keys at the source that begin so; without it the whole bucket.
+    #[arg(long, default_value = "")]
+    prefix: String,
+    /// Which versions of a key.
+    #[arg(long, value_enum, default_value_t = Which::All)]
+    versions: Which,
+    /// Read S3 Inventory instead of listing: s3://bucket/…/manifest.json, or the folder whose newest is
+    /// taken.
+    #[arg(long, value_name = "PLACE")]
+    inventory: Option<String>,
+    /// Show what it would take, and copy nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Carry out a plan that was shown, or go on with a backfill that was cut off or left something.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["prefix", "versions", "inventory", "dry_run"])]
+    resume: Option<String>,
+}
+
+/// Versions, as they are typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Which {
+    /// Every version, the oldest first, and delete markers.
+    All,
+    /// What a plain GET finds.
+    Latest,
+}
+
+/// Plans, shows, asks, backs up, reports.
+pub async fn run(
+    stack: &Stack,
+    global: &Global,
+    arguments: &Arguments,
+) -> Result<Verdict, Failure> {
+    let run = if let Some(run) = &arguments.resume {
+        run.clone()
+    } else {
+        let input = request(arguments)?;
+        let planned = follow(stack, global, &input, None).await?;
+        let Ended::Well(course) = planned else {
+            return planned.refused();
+        };
+        show::plan(global, &course)?;
+        if arguments.dry_run {
+            return Ok(Verdict::Well);
+        }
+        agreed(arguments, &course)?;
+        course.work.run.clone()
+    };
+    let ended = follow(stack, global, &json!({"resume": run}), Some(&run)).await?;
+    match &ended {
+        Ended::Well(course) => {
+            show::ended(global, course)?;
+            Ok(match Found::of(&course.done) {
+                Found::Whole => Verdict::Well,
+                Found::Behind => Verdict::NotWell,
+            })
+        }
+        Ended::Badly(cause) if cause.error == ErrorName::BackfillIncomplete.as_str() => {
+            show::incomplete(global, cause, &run)?;
+            Ok(Verdict::NotWell)
+        }
+        Ended::Badly(_) => ended.refused(),
+    }
+}
+
+/// The request, always as a dry run: what was shown is what is carried out.
+fn request(arguments: &Arguments) -> Result<Value, Failure> {
+    let request = Request {
+        prefix: arguments.prefix.clone(),
+        versions: match arguments.versions {
+            Which::All => Versions::All,
+            Which::Latest => Versions::Latest,
+        },
+        inventory: arguments.inventory.clone(),
+        dry_run: true,
+    };
+    let input = json!(request);
+    // What the function would refuse is refused before it is started.
+    parse(&input).map_err(|problem| Failure::Unmeant {
+        message: problem.to_string(),
+        advice: "s3-backup backfill --help says what can be asked".to_owned(),
+    })?;
+    Ok(input)
+}
+
+/// Whether the plan is to be carried out.
+fn agreed(arguments: &Arguments, course: &Course) -> Result<(), Failure> {
+    if arguments.yes {
+        return Ok(());
+    }
+    let run = &course.work.run;
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Unmeant {
+            message: "nobody is there to be asked".to_owned(),
+            advice: format!("--yes does not ask; or carry this plan out with --resume {run}"),
+        });
+    }
+    say::ask("Carry this out? Type yes:")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if answer.trim() == "yes" {
+        return Ok(());
+    }
+    Err(Failure::Unmeant {
+        message: "it was not agreed to".to_owned(),
+        advice: format!("nothing was copied; the plan is kept: --resume {run}"),
+    })
+}

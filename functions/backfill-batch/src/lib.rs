@@ -1,0 +1,5 @@
+//! State `BackfillBatch`: its handler, apart from the wiring in `main.rs`.
+
+pub mod batch;
+pub mod key;
+pub mod way;
