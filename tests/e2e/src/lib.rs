@@ -15,10 +15,12 @@ pub mod queued;
 mod redriven;
 pub mod restoring;
 pub mod retaining;
+mod typed;
 mod watched;
 pub mod world;
 
 pub use ask::planned;
 pub use auditing::Audit;
 pub use proxy::{Call, Fault, Proxy};
+pub use typed::Said;
 pub use world::{Ended, World};

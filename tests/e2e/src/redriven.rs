@@ -1,11 +1,9 @@
 //! A world of its own for redrives: each takes up all that failed, and would take up what other tests
 //! have let fail.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
 use std::sync::{OnceLock, RwLockWriteGuard};
 
-use backup_stack::{REGION, Service, Silent, Toolchain, command_line};
+use backup_stack::Service;
 use serde_json::{Value, json};
 
 use crate::world::wait;
@@ -116,36 +114,4 @@ impl World {
             }
         });
     }
-
-    /// Runs `s3-backup` as an operator does, against this world.
-    pub fn s3_backup(&self, arguments: &[&str]) -> Output {
-        run(self.cloud.endpoint(), arguments)
-    }
-
-    /// The same through the proxy, which may let calls fail.
-    pub fn s3_backup_by_proxy(&self, arguments: &[&str]) -> Output {
-        run(self.proxy.endpoint(), arguments)
-    }
-}
-
-fn run(endpoint: &str, arguments: &[&str]) -> Output {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    let binary = BINARY.get_or_init(|| {
-        let toolchain = Toolchain::ensure(&Silent).expect("the toolchain");
-        command_line(&toolchain, &Silent).expect("the command line is built")
-    });
-    let mut command = Command::new(binary);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AWS_") {
-            command.env_remove(name);
-        }
-    }
-    let output = command
-        .args(arguments)
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", REGION)
-        .output();
-    output.expect("it runs")
 }

@@ -1,37 +1,10 @@
 //! `s3-backup audit` and the lag in `s3-backup status`, as an operator types them.
 
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use backup_e2e::World;
 use backup_e2e::world::wait;
-use backup_stack::STACK_NAME;
 use serde_json::{Value, json};
-
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-fn say(world: &World, arguments: &[&str]) -> Said {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "-q", "-p", "s3-backup-cli", "--"])
-        .args(arguments)
-        .env("S3_BACKUP_STACK", STACK_NAME)
-        .env("AWS_ENDPOINT_URL", world.cloud.endpoint())
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    Said {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 #[test]
 fn the_command_line_audits_repairs_and_says_so_by_its_exit_code() {
@@ -40,10 +13,7 @@ fn the_command_line_audits_repairs_and_says_so_by_its_exit_code() {
     let keys: Vec<_> = ["one", "two"].map(|name| format!("{prefix}{name}")).into();
     world.fill(&keys);
     let audit = |more: &[&str]| {
-        say(
-            world,
-            &[&["audit", "--prefix", prefix, "--grace", "0"], more].concat(),
-        )
+        world.says(&[&["audit", "--prefix", prefix, "--grace", "0"], more].concat())
     };
     let whole = audit(&[]);
     assert_eq!(whole.code, Some(0), "{}{}", whole.out, whole.err);
@@ -134,7 +104,7 @@ fn status_shows_how_far_each_destination_is_behind() {
     world.fill(&["plain/lag-status".to_owned()]);
     let reported = world.invoke("ReportLag", &json!({}));
     assert!(reported["errorType"].is_null(), "{reported}");
-    let said = say(world, &["status", "--json"]);
+    let said = world.says(&["status", "--json"]);
     let lines = said
         .out
         .lines()
@@ -146,7 +116,7 @@ fn status_shows_how_far_each_destination_is_behind() {
     for figure in ["pending", "bytesPending", "failed", "oldestSeconds"] {
         assert!(primary[figure].is_u64(), "{figure}: {primary}");
     }
-    let table = say(world, &["status"]);
+    let table = world.says(&["status"]);
     assert!(
         table.out.contains("oldest not safe"),
         "{}{}",

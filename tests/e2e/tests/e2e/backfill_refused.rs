@@ -1,12 +1,9 @@
 //! Backfills that cannot be meant are refused by name, before anything is copied; what the functions of
 //! the backfill machine may do; and the command line.
 
-use std::process::{Command, Output, Stdio};
-
 use backup_e2e::backfilling::resume;
 use backup_e2e::iam::Permission;
 use backup_e2e::{Fault, World};
-use backup_stack::STACK_NAME;
 use serde_json::{Value, json};
 
 use crate::allowed::{asked, check, step};
@@ -155,36 +152,6 @@ fn same_as_its_steps(world: &World, grants: &[Permission]) {
     }
 }
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-fn s3_backup(world: &World, arguments: &[&str]) -> Said {
-    let mut command = Command::new(env!("CARGO"));
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .args(["run", "-q", "-p", "s3-backup-cli", "--"])
-        .args(arguments)
-        .env("S3_BACKUP_STACK", STACK_NAME)
-        .env("AWS_ENDPOINT_URL", world.cloud.endpoint())
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    Said {
-        code: status.code(),
-        out: String::from_utf8(stdout).unwrap(),
-        err: String::from_utf8(stderr).unwrap(),
-    }
-}
-
 #[test]
 fn the_command_line_estimates_asks_backs_up_and_ends_with_a_verdict() {
     let world = World::backfilling();
@@ -193,7 +160,7 @@ fn the_command_line_estimates_asks_backs_up_and_ends_with_a_verdict() {
         world.lay("typed/one", b"one"),
         world.lay("typed/two", b"two"),
     ];
-    let dry = s3_backup(world, &["backfill", "--prefix", "typed/", "--dry-run"]);
+    let dry = world.says(&["backfill", "--prefix", "typed/", "--dry-run"]);
     assert_eq!(dry.code, Some(0), "{}{}", dry.out, dry.err);
     for said in [
         "2, 6 bytes",
@@ -204,7 +171,7 @@ fn the_command_line_estimates_asks_backs_up_and_ends_with_a_verdict() {
         assert!(dry.out.contains(said), "{said}: {}", dry.out);
     }
     assert!(world.points("typed/one").is_empty());
-    let unasked = s3_backup(world, &["backfill", "--prefix", "typed/"]);
+    let unasked = world.says(&["backfill", "--prefix", "typed/"]);
     assert_eq!(unasked.code, Some(2), "{}", unasked.err);
     assert!(
         unasked.err.contains("nobody is there to be asked"),
@@ -213,7 +180,7 @@ fn the_command_line_estimates_asks_backs_up_and_ends_with_a_verdict() {
     );
     // The plan that was shown is carried out.
     let run = dry.out.lines().find_map(|line| line.strip_prefix("run: "));
-    let carried = s3_backup(world, &["backfill", "--resume", run.unwrap()]);
+    let carried = world.says(&["backfill", "--resume", run.unwrap()]);
     assert_eq!(carried.code, Some(0), "{}{}", carried.out, carried.err);
     assert!(
         carried.out.contains("verdict: whole: 2 copies made"),
@@ -221,10 +188,7 @@ fn the_command_line_estimates_asks_backs_up_and_ends_with_a_verdict() {
         carried.out
     );
     world.check_backfilled(&there);
-    let again = s3_backup(
-        world,
-        &["backfill", "--prefix", "typed/", "--yes", "--json"],
-    );
+    let again = world.says(&["backfill", "--prefix", "typed/", "--yes", "--json"]);
     assert_eq!(again.code, Some(0), "{}", again.err);
     let lines: Vec<Value> = again
         .out
@@ -242,15 +206,12 @@ fn the_command_line_estimates_asks_backs_up_and_ends_with_a_verdict() {
     world
         .proxy
         .fail("CopyObject", refused, Fault::Status(403), 1);
-    let behind = s3_backup(world, &["backfill", "--prefix", refused, "--yes"]);
+    let behind = world.says(&["backfill", "--prefix", refused, "--yes"]);
     assert_eq!(behind.code, Some(1), "{}{}", behind.out, behind.err);
     assert!(behind.out.contains("verdict: behind"), "{}", behind.out);
-    let unmeant = s3_backup(
-        world,
-        &["backfill", "--prefix", "nothing-like-it/", "--yes"],
-    );
+    let unmeant = world.says(&["backfill", "--prefix", "nothing-like-it/", "--yes"]);
     assert_eq!(unmeant.code, Some(2), "{}", unmeant.err);
-    let status = s3_backup(world, &["status", "--json"]);
+    let status = world.says(&["status", "--json"]);
     let status: Value = serde_json::from_str(status.out.lines().next().unwrap()).unwrap();
     assert!(status["backfills"].is_object(), "{status}");
 }

@@ -1,41 +1,11 @@
 //! `s3-backup restore`, as an operator types it.
 
-use std::process::{Command, Output, Stdio};
-
-use backup_e2e::World;
 use backup_e2e::restoring::{Contents, SCRATCH};
-use backup_stack::STACK_NAME;
+use backup_e2e::{Said, World};
 use serde_json::Value;
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-/// Runs the command line against the world's stack; nobody is there to be asked.
 fn restore(world: &World, arguments: &[&str]) -> Said {
-    let mut command = Command::new(env!("CARGO"));
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .args(["run", "-q", "-p", "s3-backup-cli", "--", "restore"])
-        .args(arguments)
-        .env("S3_BACKUP_STACK", STACK_NAME)
-        .env("AWS_ENDPOINT_URL", world.cloud.endpoint())
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    Said {
-        code: status.code(),
-        out: String::from_utf8(stdout).unwrap(),
-        err: String::from_utf8(stderr).unwrap(),
-    }
+    world.says(&[&["restore"], arguments].concat())
 }
 
 #[test]
