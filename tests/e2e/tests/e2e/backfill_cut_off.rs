@@ -114,6 +114,7 @@ fn a_breaker_that_is_open_is_waited_for_and_nothing_is_parked() {
         "since": {"S": now.to_string()}, "untold": {"BOOL": false}, "history": {"L": []}, "opened": open,
     });
     world.put_point(&breaker);
+    std::thread::sleep(crate::breaker::BELIEVED);
     let execution = world.begin_backfill(&json!({"prefix": "away/"}));
     wait("it was refused", || {
         let run = execution.rsplit(':').next().unwrap();
