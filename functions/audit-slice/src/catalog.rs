@@ -7,12 +7,13 @@ use backup_domain::audit::progress::{Stage, is_summed};
 use backup_domain::catalog::RecoveryPoint;
 
 use crate::audit::{Audit, Work};
+use crate::context::Context;
 use crate::live;
 
 impl Audit {
     /// Adds a page of the catalog to the sums.
     pub async fn sum_up(&self, work: &mut Work, from: Option<Start>) -> Result<(), Failure> {
-        let (points, next) = self.context.catalog.scan(from).await?;
+        let (points, next) = self.points(work, from).await?;
         for point in &points {
             if self.is_ours(work, point) {
                 work.progress.there.add(&point.pk, &point.sk);
@@ -37,7 +38,7 @@ impl Audit {
         from: Option<Start>,
         last: Option<String>,
     ) -> Result<(), Failure> {
-        let (points, next) = self.context.catalog.scan(from).await?;
+        let (points, next) = self.points(work, from).await?;
         let mut keys: Vec<_> = points
             .iter()
             .filter(|point| self.is_ours(work, point))
@@ -73,6 +74,18 @@ impl Audit {
         Ok(())
     }
 
+    async fn points(
+        &self,
+        work: &Work,
+        from: Option<Start>,
+    ) -> Result<(Vec<RecoveryPoint>, Option<Start>), Failure> {
+        let Context {
+            catalog, source, ..
+        } = &*self.context;
+        let prefix = &work.progress.request.prefix;
+        catalog.scan(source, prefix, from).await
+    }
+
     /// Whether a point is one of those that are compared, and old enough for the sums.
     fn is_ours(&self, work: &Work, point: &RecoveryPoint) -> bool {
         let compared = work
@@ -80,10 +93,7 @@ impl Audit {
             .iter()
             .any(|(name, _)| *name == point.destination);
         let progress = &work.progress;
-        compared
-            && point.object.bucket == self.context.source
-            && point.object.key.starts_with(&progress.request.prefix)
-            && is_summed(point, self.context.lease, progress.due_before)
+        compared && is_summed(point, self.context.lease, progress.due_before)
     }
 
     /// Whether a listing shows the key: then it has been compared, or came since.

@@ -82,7 +82,8 @@ impl Planner {
         }
         // What cannot be gone by is refused before anything is listed.
         self.policy.load().await?;
-        self.catalog.scan(None).await.map_err(unusable_catalog)?;
+        let page = self.catalog.scan(&self.source, "", None).await;
+        page.map_err(unusable_catalog)?;
         let mut course = Course {
             shape: SHAPE,
             next: Next::Plan,
