@@ -234,6 +234,19 @@ fn an_inventory_that_cannot_be_trusted_ends_the_audit_without_a_verdict() {
         "SourceUnreadable",
         "all/data/1.csv.gz",
     );
+    // Sound by itself, and seems to lie behind the prefix: it is another file all the same.
+    let mut swapped = of("swapped", &rows, 1);
+    let behind: Vec<_> = rows.iter().map(|row| row.replace("plain", "zzz")).collect();
+    let others = of("swapped", &behind, 1);
+    swapped.files[0].1.clone_from(&others.files[0].1);
+    let swapped = world.deliver(&swapped);
+    ends(
+        world,
+        prefix,
+        &swapped,
+        "SourceUnreadable",
+        "all/data/1.csv.gz",
+    );
     let turned: Vec<_> = rows.iter().rev().cloned().collect();
     let turned = world.deliver(&of("turned", &turned, 99));
     ends(

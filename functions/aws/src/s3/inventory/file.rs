@@ -3,6 +3,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
 use backup_domain::inventory::{DataFile, InventoryError, Listed, Location, Manifest, Rows};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
@@ -111,12 +113,15 @@ async fn fetch(client: S3, file: DataFile, parts: Sender<Option<Vec<u8>>>) -> Re
 }
 
 /// The bytes of one GET.
-pub(super) async fn part_of(
-    request: aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder,
-) -> Result<Vec<u8>, ApiError> {
+async fn part_of(request: GetObjectFluentBuilder) -> Result<Vec<u8>, ApiError> {
     let answer = request.send().await;
     let answer = answer.map_err(|error| ApiError::of("GetObject", &error))?;
-    let body = answer.body.collect().await.map_err(|problem| ApiError {
+    body_of(answer.body).await
+}
+
+/// The bytes of a body, or where it broke off.
+pub(super) async fn body_of(body: ByteStream) -> Result<Vec<u8>, ApiError> {
+    let body = body.collect().await.map_err(|problem| ApiError {
         operation: "GetObject",
         message: format!("the body broke off: {problem}"),
         ..ApiError::default()

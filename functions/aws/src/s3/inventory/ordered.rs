@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io::Cursor as Bytes;
 use std::sync::Arc;
 
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
+use aws_sdk_s3::types::ServerSideEncryption;
 use backup_domain::inventory::ordered::Next;
 use backup_domain::inventory::{DataFile, InventoryError, Listed, Manifest, Ordered, Place, Rows};
 
-use super::file::part_of;
+use super::file::body_of;
 use super::{Inventory, OpenFile, denied};
 use crate::at_once::each;
-use crate::{Failure, S3};
+use crate::{ApiError, Failure, S3};
 
 /// Bytes of a file that hold its first row for certain, packed.
 const FIRST_BYTES: u64 = 64 * 1024;
@@ -92,8 +94,14 @@ async fn first_key(
         .get_object()
         .bucket(&file.at.bucket)
         .key(&file.at.key);
-    let bytes = match part_of(request.range(format!("bytes=0-{last}"))).await {
-        Ok(bytes) => bytes,
+    let bytes = match begin(request.range(format!("bytes=0-{last}"))).await {
+        // Files that begin behind the prefix are not read: what they begin with must be theirs.
+        Ok((_, Some(md5))) if !md5.eq_ignore_ascii_case(&file.md5) => {
+            let problem = format!("its MD5 is {md5}, not {}", file.md5);
+            let at = file.at.clone();
+            return Err(InventoryError::Damaged { at, problem }.into());
+        }
+        Ok((bytes, _)) => bytes,
         Err(api) if api.is_missing() => {
             let at = file.at.clone();
             return Err(InventoryError::FileMissing { at }.into());
@@ -104,4 +112,20 @@ async fn first_key(
     };
     let row = Rows::new(manifest, file, Bytes::new(bytes)).next_row()?;
     Ok(row.map(|row| row.key))
+}
+
+/// The first bytes of a file, and its MD5 where S3 tells it: the ETag of what was uploaded in one part
+/// and is not encrypted with a key of KMS (Amazon S3 API Reference, "Object", `ETag`).
+async fn begin(request: GetObjectFluentBuilder) -> Result<(Vec<u8>, Option<String>), ApiError> {
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| ApiError::of("GetObject", &error))?;
+    let plain = matches!(
+        answer.server_side_encryption(),
+        None | Some(ServerSideEncryption::Aes256)
+    );
+    let etag = answer.e_tag().map(|etag| etag.trim_matches('"').to_owned());
+    let md5 = etag.filter(|etag| {
+        plain && etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    Ok((body_of(answer.body).await?, md5))
 }
