@@ -3,20 +3,17 @@
 mod follow;
 mod show;
 
-use std::io::IsTerminal;
-
 use backup_aws::ErrorName;
-use backup_domain::backfill::course::Course;
 use backup_domain::backfill::report::Verdict as Found;
 use backup_domain::backfill::request::{Request, Versions, parse};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
-use crate::{Global, say};
+use crate::{Global, execution};
 
 pub use follow::counts;
-use follow::{Ended, follow};
+use follow::{Ended, follow, refused};
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
@@ -63,14 +60,17 @@ pub async fn run(
         let input = request(arguments)?;
         let planned = follow(stack, global, &input, None).await?;
         let Ended::Well(course) = planned else {
-            return planned.refused();
+            return refused(&planned);
         };
         show::plan(global, &course)?;
         if arguments.dry_run {
             return Ok(Verdict::Well);
         }
-        agreed(arguments, &course)?;
-        course.work.run.clone()
+        let run = &course.work.run;
+        if !arguments.yes {
+            execution::agreed(&format!("--resume {run}"), "nothing was copied")?;
+        }
+        run.clone()
     };
     let ended = follow(stack, global, &json!({"resume": run}), Some(&run)).await?;
     match &ended {
@@ -85,7 +85,7 @@ pub async fn run(
             show::incomplete(global, cause, &run)?;
             Ok(Verdict::NotWell)
         }
-        Ended::Badly(_) => ended.refused(),
+        Ended::Badly(_) => refused(&ended),
     }
 }
 
@@ -107,28 +107,4 @@ fn request(arguments: &Arguments) -> Result<Value, Failure> {
         advice: "s3-backup backfill --help says what can be asked".to_owned(),
     })?;
     Ok(input)
-}
-
-/// Whether the plan is to be carried out.
-fn agreed(arguments: &Arguments, course: &Course) -> Result<(), Failure> {
-    if arguments.yes {
-        return Ok(());
-    }
-    let run = &course.work.run;
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::Unmeant {
-            message: "nobody is there to be asked".to_owned(),
-            advice: format!("--yes does not ask; or carry this plan out with --resume {run}"),
-        });
-    }
-    say::ask("Carry this out? Type yes:")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    if answer.trim() == "yes" {
-        return Ok(());
-    }
-    Err(Failure::Unmeant {
-        message: "it was not agreed to".to_owned(),
-        advice: format!("nothing was copied; the plan is kept: --resume {run}"),
-    })
 }

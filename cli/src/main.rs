@@ -3,6 +3,7 @@
 mod audit;
 mod backfill;
 mod drill;
+mod execution;
 mod failure;
 mod lag;
 mod lifecycle;

@@ -3,8 +3,6 @@
 pub mod follow;
 mod show;
 
-use std::io::IsTerminal;
-
 use backup_domain::restore::course::Course;
 use backup_domain::restore::request::{Archive, Backup, From, Mode, Request, Tier, To};
 use jiff::Timestamp;
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
-use crate::{Global, say};
+use crate::{Global, execution};
 
 use follow::follow;
 
@@ -207,25 +205,8 @@ fn agreed(arguments: &Arguments, course: &Course) -> Result<(), Failure> {
     if arguments.yes {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() {
-        let message = "nobody is there to be asked";
-        let advice = format!(
-            "--yes does not ask; or carry this plan out with --plan {}",
-            course.work.folder
-        );
-        return Err(unmeant(message, &advice));
-    }
-    say::ask("Carry this out? Type yes:")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    if answer.trim() == "yes" {
-        return Ok(());
-    }
-    let advice = format!(
-        "nothing was written; the plan is kept: --plan {}",
-        course.work.folder
-    );
-    Err(unmeant("it was not agreed to", &advice))
+    let later = format!("--plan {}", course.work.folder);
+    execution::agreed(&later, "nothing was written")
 }
 
 #[cfg(test)]

@@ -1,64 +1,52 @@
 //! Starting an execution of the backfill machine and waiting for its end.
 
-use std::time::Duration;
-
 use backup_aws::catalog::Run;
-use backup_aws::restores::{self, State};
 use backup_aws::{ErrorName, Failure as Refused};
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::Course;
 use backup_domain::error::Cause;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::Value;
 
-use crate::Global;
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
+use crate::{Global, execution};
 
-/// Between two questions: a backfill takes seconds at least.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How an execution ended.
+pub type Ended = execution::Ended<Course>;
+
 /// Exit code of a backfill that came to no end, as of an audit.
 const NO_END: u8 = 7;
 
-/// How an execution ended.
-pub enum Ended {
-    /// Well, or planned.
-    Well(Box<Course>),
-    /// Badly.
-    Badly(Cause),
-}
-
-impl Ended {
-    /// As the end of the verb, where nothing can be shown.
-    pub fn refused(&self) -> Result<Verdict, Failure> {
-        let Self::Badly(cause) = self else {
-            return Ok(Verdict::Code(NO_END));
-        };
-        let Cause {
-            error,
-            message,
-            advice,
-            ..
-        } = cause;
-        if error == ErrorName::InvalidBackfill.as_str() {
-            return Err(Failure::Unmeant {
-                message: message.clone(),
-                advice: advice.clone(),
-            });
-        }
-        let Ok(name) = error.parse() else {
-            // Stopped by hand, or by its own time limit.
-            Failure::Unmeant {
-                message: format!("the backfill came to no end: {error} {message}"),
-                advice: "s3-backup status names its run; go on with --resume".to_owned(),
-            }
-            .tell();
-            return Ok(Verdict::Code(NO_END));
-        };
-        let mut refused = Refused::new(name, message.clone());
-        refused.advice.clone_from(advice);
-        Err(Failure::Refused(refused))
+/// As the end of the verb, where nothing can be shown.
+pub fn refused(ended: &Ended) -> Result<Verdict, Failure> {
+    let Ended::Badly(cause) = ended else {
+        return Ok(Verdict::Code(NO_END));
+    };
+    let Cause {
+        error,
+        message,
+        advice,
+        ..
+    } = cause;
+    if error == ErrorName::InvalidBackfill.as_str() {
+        return Err(Failure::Unmeant {
+            message: message.clone(),
+            advice: advice.clone(),
+        });
     }
+    let Ok(name) = error.parse() else {
+        // Stopped by hand, or by its own time limit.
+        Failure::Unmeant {
+            message: format!("the backfill came to no end: {error} {message}"),
+            advice: "s3-backup status names its run; go on with --resume".to_owned(),
+        }
+        .tell();
+        return Ok(Verdict::Code(NO_END));
+    };
+    let mut refused = Refused::new(name, message.clone());
+    refused.advice.clone_from(advice);
+    Err(Failure::Refused(refused))
 }
 
 /// Starts, and follows on standard error until the end; `run` is what is worked on, where it is
@@ -69,32 +57,17 @@ pub async fn follow(
     input: &Value,
     run: Option<&str>,
 ) -> Result<Ended, Failure> {
-    let client = stack.clients.step_functions();
     let machine = &stack.resources.backfill_machine;
-    let execution = restores::start(&client, machine, input).await?;
-    let planned = execution.rsplit(':').next().unwrap_or_default().to_owned();
     let bar = bar(global, run.is_none());
-    loop {
-        let state: State<Course> = restores::state(&client, &execution).await?;
-        match state {
-            State::Running => {}
-            State::Ended(course) => {
-                bar.finish_and_clear();
-                return Ok(Ended::Well(course));
-            }
-            State::Failed(cause) => {
-                bar.finish_and_clear();
-                return Ok(Ended::Badly(cause));
-            }
-        }
-        if let Some((run, counts)) = progress(stack, run.unwrap_or(&planned)).await? {
+    execution::follow(stack, machine, input, &bar, async |name| {
+        if let Some((run, counts)) = progress(stack, run.unwrap_or(name)).await? {
             let all = counts.ended() + counts.open + counts.left;
             bar.set_length(all.max(run.plan.versions.objects));
             bar.set_position(counts.ended());
         }
-        bar.tick();
-        tokio::time::sleep(PAUSE).await;
-    }
+        Ok(())
+    })
+    .await
 }
 
 /// A run, and what has become of it: the slices that were gone through, and the lines of the one that is
@@ -133,11 +106,7 @@ pub async fn counts(stack: &Stack, run: &Run) -> Result<Counts, Failure> {
     Ok(counts)
 }
 
-/// On a terminal; indicatif hides it elsewhere by itself.
 fn bar(global: &Global, planning: bool) -> ProgressBar {
-    if global.json {
-        return ProgressBar::hidden();
-    }
     let (message, form) = if planning {
         (
             "Planning",
@@ -149,9 +118,5 @@ fn bar(global: &Global, planning: bool) -> ProgressBar {
             "{spinner} {msg} {elapsed}  {wide_bar} {pos} of {len}, {per_sec}, {eta} left",
         )
     };
-    let bar = ProgressBar::new(0).with_message(message);
-    if let Ok(style) = ProgressStyle::with_template(form) {
-        bar.set_style(style);
-    }
-    bar
+    execution::dressed(global, ProgressBar::new(0), message, form)
 }

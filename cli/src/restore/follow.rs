@@ -1,29 +1,18 @@
 //! Starting an execution of the restore machine and waiting for its end.
 
-use std::time::Duration;
-
-use backup_aws::restores::{self, State};
-use backup_aws::{ErrorName, Failure as Refused};
+use backup_aws::{ErrorName, Failure as Refused, restores};
 use backup_domain::error::Cause;
 use backup_domain::restore::course::{Course, Work};
 use backup_domain::restore::request::FOLDER;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::Value;
 
-use crate::Global;
 use crate::failure::Failure;
 use crate::stack::Stack;
-
-/// Between two questions: a restore takes seconds at least.
-const PAUSE: Duration = Duration::from_millis(500);
+use crate::{Global, execution};
 
 /// How an execution ended.
-pub enum Ended {
-    /// Well, or planned.
-    Well(Box<Course>),
-    /// Badly.
-    Badly(Cause),
-}
+pub type Ended = execution::Ended<Course>;
 
 impl Ended {
     /// Where it ended well.
@@ -83,52 +72,23 @@ pub async fn follow(
     input: &Value,
     what: &'static str,
 ) -> Result<Ended, Failure> {
-    let client = stack.clients.step_functions();
     let machine = &stack.resources.restore_machine;
-    let execution = restores::start(&client, machine, input).await?;
-    let bar = bar(global, what);
-    let name = execution.rsplit(':').next().unwrap_or_default();
-    let folder = match (input["plan"].as_str(), input.get("sample")) {
-        (Some(folder), _) => Some(folder.to_owned()),
-        // A drill plans and restores in one.
-        (None, Some(_)) => Some(format!("{FOLDER}{name}/")),
-        (None, None) => None,
-    };
-    let work = folder.map(|folder| Work {
-        bucket: stack.resources.reports.clone(),
-        folder,
-    });
-    loop {
-        match restores::state(&client, &execution).await? {
-            State::Running => {}
-            State::Ended(course) => {
-                bar.finish_and_clear();
-                return Ok(Ended::Well(course));
-            }
-            State::Failed(cause) => {
-                bar.finish_and_clear();
-                return Ok(Ended::Badly(cause));
-            }
-        }
-        if let Some(work) = &work {
-            let s3 = stack.clients.home_s3();
-            bar.set_position(restores::lines_done(&s3, work).await?);
-        }
-        bar.tick();
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// On a terminal; indicatif hides it elsewhere by itself.
-fn bar(global: &Global, what: &'static str) -> ProgressBar {
-    if global.json {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner().with_message(what);
-    if let Ok(style) = ProgressStyle::with_template(
-        "{spinner} {msg} {elapsed}  {pos} batches of up to 100 objects",
-    ) {
-        bar.set_style(style);
-    }
-    bar
+    let template = "{spinner} {msg} {elapsed}  {pos} batches of up to 100 objects";
+    let bar = execution::dressed(global, ProgressBar::new_spinner(), what, template);
+    execution::follow(stack, machine, input, &bar, async |name| {
+        let folder = match (input["plan"].as_str(), input.get("sample")) {
+            (Some(folder), _) => folder.to_owned(),
+            // A drill plans and restores in one.
+            (None, Some(_)) => format!("{FOLDER}{name}/"),
+            (None, None) => return Ok(()),
+        };
+        let work = Work {
+            bucket: stack.resources.reports.clone(),
+            folder,
+        };
+        let s3 = stack.clients.home_s3();
+        bar.set_position(restores::lines_done(&s3, &work).await?);
+        Ok(())
+    })
+    .await
 }
