@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use backup_aws::ErrorName;
+use backup_domain::plan::size;
 use backup_domain::restore::drill::{Drilled, Whole};
-use backup_domain::restore::report::{size, verdict};
+use backup_domain::restore::report::verdict;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 

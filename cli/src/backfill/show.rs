@@ -5,8 +5,8 @@ use std::io;
 use backup_domain::backfill::course::{Course, Summary};
 use backup_domain::backfill::report::{self, Verdict};
 use backup_domain::error::Cause;
-use backup_domain::restore::estimate::usd;
-use backup_domain::restore::report::size;
+use backup_domain::plan::size;
+use backup_domain::plan::usd;
 use serde_json::json;
 
 use crate::{Global, say};

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use backup_domain::plan::size;
+use backup_domain::plan::usd;
 use backup_domain::restore::course::{Course, Summary};
-use backup_domain::restore::estimate::usd;
-use backup_domain::restore::report::{size, verdict};
+use backup_domain::restore::report::verdict;
 use serde_json::json;
 
 use super::follow::Ended;

@@ -26,6 +26,7 @@ pub mod multipart;
 pub mod object;
 pub mod order;
 pub mod parts;
+pub mod plan;
 pub mod policy;
 pub mod redrive;
 pub mod restore;

@@ -13,7 +13,7 @@ use backup_domain::backfill::event::{Source, execution_of};
 use backup_domain::backfill::known::is_of;
 use backup_domain::backfill::report::{Failed, Open};
 use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
-use backup_domain::restore::line::json_line;
+use backup_domain::plan::json_line;
 
 use crate::tally::keep_open;
 

@@ -11,7 +11,7 @@ use backup_domain::backfill::course::{
     Course, FinishTask, Next, PASSES_MAX, WAITS_MAX, wait_seconds,
 };
 use backup_domain::backfill::report::{self, NAMED_MAX, NAMESPACE, Verdict};
-use backup_domain::restore::line::json_line;
+use backup_domain::plan::json_line;
 use jiff::Timestamp;
 use tracing::info;
 

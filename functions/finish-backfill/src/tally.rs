@@ -9,7 +9,7 @@ use backup_domain::backfill::course::Work;
 use backup_domain::backfill::event::versions_of;
 use backup_domain::backfill::line::Line;
 use backup_domain::backfill::report::{Failed, Open, Rest};
-use backup_domain::restore::line::json_line;
+use backup_domain::plan::json_line;
 
 /// Documents that are read at once.
 const AT_ONCE: usize = 32;

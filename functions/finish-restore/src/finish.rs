@@ -3,8 +3,8 @@
 use backup_aws::catalog::Catalog;
 use backup_aws::s3::documents::Documents;
 use backup_aws::{Clients, ErrorName, Failure, Sns, topic};
+use backup_domain::plan::json_line;
 use backup_domain::restore::course::{Course, FinishTask, Next, wait_seconds};
-use backup_domain::restore::line::json_line;
 use backup_domain::restore::report::{self, Restored};
 use backup_domain::task::Execution;
 use tracing::info;

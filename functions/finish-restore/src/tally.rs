@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use backup_aws::Failure;
 use backup_aws::at_once::each;
 use backup_aws::s3::documents::Documents;
+use backup_domain::plan::json_line;
 use backup_domain::restore::course::Work;
-use backup_domain::restore::line::{Line, json_line};
+use backup_domain::restore::line::Line;
 use backup_domain::restore::report::{Counts, Outcome, Restored};
 use serde::{Deserialize, Serialize};
 

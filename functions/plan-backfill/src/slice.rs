@@ -12,8 +12,8 @@ use backup_domain::backfill::line::{Dealer, Item, LINES_MAX, Line, SLICE_VERSION
 use backup_domain::backfill::request::Versions;
 use backup_domain::limits::MIB;
 use backup_domain::parts::plan_parts;
+use backup_domain::plan::json_line;
 use backup_domain::policy::{Choice, Facts, Rule};
-use backup_domain::restore::line::json_line;
 use backup_domain::restore::moment::is_archive;
 use backup_domain::task::Action;
 

@@ -5,9 +5,9 @@ use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::documents::Documents;
 use backup_aws::s3::listing;
 use backup_aws::{ApiError, Clients, Deadline, Failure};
+use backup_domain::plan::json_line;
 use backup_domain::restore::course::{Course, Next, PlanTask, Summary, Work};
 use backup_domain::restore::estimate::{Terms, estimate};
-use backup_domain::restore::line::json_line;
 use backup_domain::restore::owners::{Owners, account_of};
 use backup_domain::restore::report::Counts;
 use backup_domain::restore::request::{

@@ -3,8 +3,9 @@
 use backup_aws::Failure;
 use backup_aws::at_once::each;
 use backup_aws::s3::listing;
+use backup_domain::plan::json_line;
 use backup_domain::restore::course::{Course, Cursor, Summary};
-use backup_domain::restore::line::{Item, Line, deal, json_line};
+use backup_domain::restore::line::{Item, Line, deal};
 use backup_domain::restore::owners::Owners;
 use backup_domain::restore::report::{Left, Outcome};
 use backup_domain::restore::request::{From, Request};

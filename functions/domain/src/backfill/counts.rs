@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::restore::course::Tally;
+use crate::plan::Tally;
 
 /// How many ended how. Written whole for every line, so that a repeated line counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

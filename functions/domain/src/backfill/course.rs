@@ -9,7 +9,7 @@ use super::estimate::Estimate;
 use super::ranges::Range;
 use super::request::Request;
 use crate::inventory::{self, Location};
-use crate::restore::course::Tally;
+use crate::plan::Tally;
 use crate::task::Execution;
 
 /// Version of the stored shapes: plan and progress.

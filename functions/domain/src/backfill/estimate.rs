@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::course::Summary;
 use super::line::SLICE_VERSIONS_MAX;
 use crate::limits::{GIB, MIB};
-use crate::restore::estimate::MicroUsd;
+use crate::plan::MicroUsd;
 
 // List prices of us-east-1 in billionths of a dollar (the pricing pages of Amazon S3, AWS Step Functions,
 // AWS Lambda and Amazon DynamoDB).
@@ -86,8 +86,8 @@ pub fn estimate(plan: &Summary) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::restore::course::Tally;
-    use crate::restore::estimate::usd;
+    use crate::plan::Tally;
+    use crate::plan::usd;
 
     /// Small objects with one version each, to one destination of the same region.
     fn plan(objects: u64, at_once: u64) -> Summary {

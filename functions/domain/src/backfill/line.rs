@@ -7,7 +7,7 @@ use super::course::Work;
 use crate::audit::Entry;
 use crate::object::NULL_VERSION;
 use crate::order;
-use crate::restore::line::json_line;
+use crate::plan::json_line;
 
 /// Versions of one line, but for a key that has more by itself.
 pub const VERSIONS_MAX: usize = 100;

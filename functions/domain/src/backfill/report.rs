@@ -12,8 +12,8 @@ use super::request::Versions;
 use crate::error::one_line;
 use crate::limits::SNS_SUBJECT_CHARS_MAX;
 use crate::message::Message;
-use crate::restore::estimate::usd;
-use crate::restore::report::size;
+use crate::plan::size;
+use crate::plan::usd;
 
 /// Namespace of the metrics.
 pub use crate::audit::report::NAMESPACE;

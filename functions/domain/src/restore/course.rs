@@ -12,6 +12,7 @@ use super::moment::is_archive;
 use super::report::{Counts, Left};
 use super::request::{Request, Tier};
 use crate::error::one_line;
+use crate::plan::Tally;
 use crate::policy::Annotations;
 use crate::task::Execution;
 
@@ -188,16 +189,6 @@ pub struct Cursor {
     pub sort: String,
 }
 
-/// Objects and their bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tally {
-    /// How many.
-    pub objects: u64,
-    /// Together.
-    pub bytes: u64,
-}
-
 /// What a drill has seen of the catalog, to tell by how large the whole is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -211,14 +202,6 @@ pub struct Seen {
 impl Seen {
     fn is_nothing(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-impl Tally {
-    /// One more.
-    pub fn add(&mut self, bytes: u64) {
-        self.objects += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
     }
 }
 

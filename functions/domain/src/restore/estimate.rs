@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::course::{Summary, Tally};
+use super::course::Summary;
 use super::request::Tier;
 use crate::limits::GIB;
-
-/// Millionths of a dollar.
-pub type MicroUsd = u64;
+use crate::plan::{MicroUsd, Tally};
 
 // List prices of us-east-1 (the pricing pages of Amazon S3, AWS Step Functions and AWS Lambda).
 const COPY_MICRO_USD: MicroUsd = 5;
@@ -118,17 +116,10 @@ fn hours(glacier: Tally, terms: &Terms) -> u32 {
     }
 }
 
-/// Dollars for a reader.
-pub fn usd(micro: MicroUsd) -> String {
-    match micro {
-        0..10_000 => "less than $0.01".to_owned(),
-        _ => format!("${}.{:02}", micro / 1_000_000, micro % 1_000_000 / 10_000),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::usd;
 
     const HERE: Terms = Terms {
         between_regions: false,

@@ -7,6 +7,7 @@ use super::course::Work;
 use super::request::{Archive, Mode, To};
 use crate::SourceObject;
 use crate::evidence::Evidence;
+use crate::plan::json_line;
 use crate::policy::Annotations;
 
 /// Items of one line at most.
@@ -125,27 +126,6 @@ pub fn deal(items: Vec<Item>, items_max: usize) -> Vec<Vec<Item>> {
         }
     }
     lines
-}
-
-/// A value as one line of JSON in ASCII: readers differ in what else they take for the end of a line.
-pub fn json_line(value: &impl Serialize) -> String {
-    use std::fmt::Write;
-    let json = serde_json::json!(value).to_string();
-    if json.is_ascii() {
-        return json;
-    }
-    let mut line = String::with_capacity(json.len() * 2);
-    for c in json.chars() {
-        if c.is_ascii() {
-            line.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(line, "\\u{unit:04x}");
-            }
-        }
-    }
-    line
 }
 
 #[cfg(test)]

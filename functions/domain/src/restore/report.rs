@@ -5,13 +5,13 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::course::{Course, NAMED_MAX, Tally};
-use super::estimate::usd;
+use super::course::{Course, NAMED_MAX};
 use super::request::{From, Mode};
 use crate::error::one_line;
 use crate::evidence::Evidence;
-use crate::limits::{GIB, KIB, MIB, SNS_SUBJECT_CHARS_MAX};
+use crate::limits::SNS_SUBJECT_CHARS_MAX;
 use crate::message::Message;
+use crate::plan::{Tally, size, usd};
 
 /// What became of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,20 +222,6 @@ pub struct Left {
     pub outcome: Outcome,
     /// Why.
     pub why: String,
-}
-
-/// A size for a reader: whole bytes below a KiB, else in tenths.
-pub fn size(bytes: u64) -> String {
-    let tenths = |unit: u64, name: &str| {
-        let tenths = bytes / (unit / 10);
-        format!("{}.{} {name}", tenths / 10, tenths % 10)
-    };
-    match bytes {
-        0..KIB => format!("{bytes} bytes"),
-        KIB..MIB => tenths(KIB, "KiB"),
-        MIB..GIB => tenths(MIB, "MiB"),
-        _ => tenths(GIB, "GiB"),
-    }
 }
 
 /// In one line: what became of it, for a subject, a log and a screen.

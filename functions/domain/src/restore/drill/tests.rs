@@ -1,5 +1,5 @@
 use super::*;
-use crate::restore::course::Tally;
+use crate::plan::Tally;
 use crate::restore::report::Outcome;
 
 fn at(second: i64) -> Timestamp {

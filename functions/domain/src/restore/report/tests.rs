@@ -19,18 +19,6 @@ fn a_verdict_names_what_is_not_as_wished_and_nothing_else() {
 }
 
 #[test]
-fn sizes_read_well() {
-    for (bytes, text) in [
-        (1023, "1023 bytes"),
-        (1536, "1.5 KiB"),
-        (5 * MIB, "5.0 MiB"),
-        (3 * GIB / 2, "1.5 GiB"),
-    ] {
-        assert_eq!(size(bytes), text);
-    }
-}
-
-#[test]
 fn counts_add_up() {
     let mut one = Counts::default();
     for outcome in [
