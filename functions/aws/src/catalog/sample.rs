@@ -10,7 +10,7 @@ use backup_domain::catalog::partition_key;
 
 use super::Catalog;
 use super::items::{text, word};
-use crate::{ApiError, Failure};
+use crate::Failure;
 
 /// Partition keys of a segment.
 #[derive(Debug, Clone, Default)]
@@ -34,24 +34,20 @@ impl Catalog {
         limit: u32,
     ) -> Result<Segment, Failure> {
         let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        let answer = self
+        let request = self
             .client
             .scan()
-            .table_name(&self.table)
             .segment(number(segment))
             .total_segments(number(of))
             .limit(number(limit))
             .filter_expression("begins_with(pk, :begins) AND attribute_exists(destination)")
             .expression_attribute_values(":begins", text(&partition_key(bucket, "")))
-            .projection_expression("pk")
-            .send()
-            .await
-            .map_err(|error| ApiError::of("Scan", &error).at_service(&self.table))?;
-        let more = answer.last_evaluated_key().is_some();
-        let keys = answer.items().iter().filter_map(|item| word(item, "pk"));
+            .projection_expression("pk");
+        let (items, next) = self.scanned(request, None).await?;
+        let keys = items.iter().filter_map(|item| word(item, "pk"));
         Ok(Segment {
             keys: keys.collect(),
-            more,
+            more: next.is_some(),
         })
     }
 }

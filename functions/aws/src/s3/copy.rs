@@ -9,8 +9,8 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
 use aws_sdk_s3::operation::copy_object::{CopyObjectError, CopyObjectOutput};
 use aws_sdk_s3::types::{
-    AnnotationDirective, ChecksumAlgorithm, ChecksumType, CopyObjectResult, MetadataDirective,
-    ObjectLockMode, ServerSideEncryption, StorageClass, Tag, Tagging, TaggingDirective,
+    AnnotationDirective, ChecksumAlgorithm, CopyObjectResult, MetadataDirective, ObjectLockMode,
+    ServerSideEncryption, StorageClass, Tag, Tagging, TaggingDirective,
 };
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -24,6 +24,7 @@ use backup_domain::policy::{Annotations, LockMode, ObjectLock};
 use backup_domain::task::CopyTask;
 use jiff::Timestamp;
 
+use super::head::full_object;
 use crate::ApiError;
 
 /// A CopyObject of 5 GiB answers when it is done; below the function's own time-out.
@@ -88,23 +89,14 @@ impl Made {
 
 /// Full-object checksums alone, as of a HEAD.
 fn checksums(result: &CopyObjectResult) -> BTreeMap<String, String> {
-    if result.checksum_type() == Some(&ChecksumType::Composite) {
-        return BTreeMap::new();
-    }
-    [
+    let named = [
         ("CRC64NVME", result.checksum_crc64_nvme()),
         ("CRC32", result.checksum_crc32()),
         ("CRC32C", result.checksum_crc32_c()),
         ("SHA1", result.checksum_sha1()),
         ("SHA256", result.checksum_sha256()),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| {
-        value
-            .filter(|value| !value.contains('-'))
-            .map(|value| (name.to_owned(), value.to_owned()))
-    })
-    .collect()
+    ];
+    full_object(result.checksum_type(), named)
 }
 
 /// Sends one CopyObject and returns the version id of the copy, `None` where the bucket gave none.
@@ -337,6 +329,8 @@ pub async fn can_read(
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::types::ChecksumType;
+
     use super::*;
 
     fn made(result: CopyObjectResult) -> Made {

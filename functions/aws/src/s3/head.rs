@@ -130,10 +130,7 @@ fn is_archived(output: &HeadObjectOutput, class: &str) -> bool {
 
 /// Full-object checksums only: a composite one depends on the part size and compares with nothing.
 fn checksums(output: &HeadObjectOutput) -> BTreeMap<String, String> {
-    if output.checksum_type() == Some(&ChecksumType::Composite) {
-        return BTreeMap::new();
-    }
-    [
+    let named = [
         ("CRC64NVME", output.checksum_crc64_nvme()),
         ("CRC32", output.checksum_crc32()),
         ("CRC32C", output.checksum_crc32_c()),
@@ -144,15 +141,24 @@ fn checksums(output: &HeadObjectOutput) -> BTreeMap<String, String> {
         ("XXHASH64", output.checksum_xxhash64()),
         ("XXHASH3", output.checksum_xxhash3()),
         ("XXHASH128", output.checksum_xxhash128()),
-    ]
-    .into_iter()
-    // A composite value ends in the number of its parts, whatever the type header says.
-    .filter_map(|(name, value)| {
-        value
-            .filter(|value| !value.contains('-'))
-            .map(|value| (name.to_owned(), value.to_owned()))
-    })
-    .collect()
+    ];
+    full_object(output.checksum_type(), named)
+}
+
+/// Of checksums as an answer names them, those of the whole object.
+pub(super) fn full_object<'a>(
+    kind: Option<&ChecksumType>,
+    named: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+) -> BTreeMap<String, String> {
+    if kind == Some(&ChecksumType::Composite) {
+        return BTreeMap::new();
+    }
+    let there = named.into_iter().filter_map(|(name, value)| {
+        // A composite value ends in the number of its parts, whatever the type header says.
+        let value = value.filter(|value| !value.contains('-'))?;
+        Some((name.to_owned(), value.to_owned()))
+    });
+    there.collect()
 }
 
 /// The tags of a version.

@@ -1,5 +1,6 @@
 //! Listings of whole buckets, page by page, in the order of their keys.
 
+use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
 use aws_sdk_s3::types::EncodingType;
 use aws_smithy_types::DateTime;
 use backup_domain::audit::Entry;
@@ -57,12 +58,7 @@ impl Listed {
     pub async fn versions(&self, from: Option<From>) -> Result<Page<Entry, From>, ApiError> {
         let (key, version_id) = from.map_or((None, None), |from| (Some(from.key), from.version_id));
         let page = self
-            .client
-            .list_object_versions()
-            .bucket(&self.bucket)
-            .prefix(&self.prefix)
-            .encoding_type(EncodingType::Url)
-            .set_expected_bucket_owner(self.owner.clone())
+            .request()
             .set_key_marker(key)
             .set_version_id_marker(version_id)
             .send()
@@ -124,12 +120,7 @@ impl Listed {
     /// The answer of S3.
     pub async fn first_key(&self, after: &str) -> Result<Option<String>, ApiError> {
         let page = self
-            .client
-            .list_object_versions()
-            .bucket(&self.bucket)
-            .prefix(&self.prefix)
-            .encoding_type(EncodingType::Url)
-            .set_expected_bucket_owner(self.owner.clone())
+            .request()
             .key_marker(after)
             .max_keys(1)
             .send()
@@ -184,6 +175,15 @@ impl Listed {
             _ => None,
         };
         Ok(Page { entries, next })
+    }
+
+    fn request(&self) -> ListObjectVersionsFluentBuilder {
+        let request = self.client.list_object_versions();
+        request
+            .bucket(&self.bucket)
+            .prefix(&self.prefix)
+            .encoding_type(EncodingType::Url)
+            .set_expected_bucket_owner(self.owner.clone())
     }
 
     fn unreadable(&self) -> ApiError {
