@@ -36,7 +36,6 @@ const WAIT_THROTTLED: Duration = Duration::from_secs(1);
 pub struct Way {
     pub filter: Filter,
     record: Record,
-    breakers: Breakers,
     clients: Clients,
     pub catalog: Catalog,
     sqs: Sqs,
@@ -92,7 +91,6 @@ impl Way {
                 breakers: Breakers::from_env(catalog.clone())?,
                 multipart_mib,
             },
-            breakers: Breakers::from_env(catalog.clone())?,
             sqs: clients.sqs(),
             queue: settings.text("QUEUE_URL")?,
             clients: clients.clone(),
@@ -193,7 +191,7 @@ impl Way {
                 execution: Some(call.execution.clone()),
                 ..CopyTask::of(object.clone(), target.clone())
             };
-            copy::copy(&self.clients, &self.breakers, task)
+            copy::copy(&self.clients, &self.record.breakers, task)
         })
         .await?;
         *kept = Some(copied.clone());
@@ -243,7 +241,7 @@ impl Way {
                 copied: copied.clone(),
                 rejected: rejected.clone(),
             };
-            failure::record(&self.catalog, &self.breakers, task)
+            failure::record(&self.catalog, &self.record.breakers, task)
         });
         let mut ended = match recorded.await {
             Ok(outcome) => of(outcome),

@@ -5,7 +5,7 @@ use backup_aws::executions::{self, State};
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::documents::Documents;
 use backup_aws::s3::pages::Listed;
-use backup_aws::{Clients, Deadline, ErrorName, Failure, StepFunctions};
+use backup_aws::{Clients, Deadline, Failure, StepFunctions};
 use backup_domain::Policy;
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::{
@@ -14,7 +14,7 @@ use backup_domain::backfill::course::{
 use backup_domain::backfill::estimate::estimate;
 use backup_domain::backfill::ranges::Range;
 use backup_domain::backfill::request::{BackfillError, Input, Request, parse};
-use backup_domain::restore::line::json_line;
+use backup_domain::plan::json_line;
 use backup_domain::task::Execution;
 use backup_domain::watch::Ended;
 use jiff::Timestamp;
@@ -337,15 +337,15 @@ fn known(shape: u32, run: &str) -> Result<(), Failure> {
     .into())
 }
 
-/// An item that cannot be read is of another release: nothing may be built on such a catalog.
+/// An item that cannot be read is of another release: nothing may be built on such a catalog. What the
+/// service itself answers stays what it is.
 fn unusable_catalog(failure: Failure) -> Failure {
-    match failure.name {
-        ErrorName::Throttled | ErrorName::AccessDenied => failure,
-        _ if failure.message.contains("recovery point") => BackfillError::Unusable {
-            what: "the catalog".to_owned(),
-            problem: failure.message,
-        }
-        .into(),
-        _ => failure,
+    if failure.side.is_some() {
+        return failure;
     }
+    BackfillError::Unusable {
+        what: "the catalog".to_owned(),
+        problem: failure.message,
+    }
+    .into()
 }
