@@ -22,6 +22,15 @@ fn calls(world: &World, bucket: &str, needle: &str) -> Vec<Call> {
     calls
 }
 
+/// The next copy of a backed-up key to a target says that it is something else.
+fn differs_once(world: &World, key: &str, target: &str) {
+    let copy = world.copy_of(key);
+    let etag = copy.header("etag").unwrap().trim_matches('"').to_owned();
+    let other: &str = String::leak("0".repeat(etag.len()));
+    let replaced = Fault::Replace(String::leak(etag), other);
+    world.proxy.fail("CopyObject", target, replaced, 1);
+}
+
 /// One HEAD of the copy for its headers, one CopyObject on condition, whose answer is the proof.
 #[test]
 fn an_object_comes_back_by_two_requests_where_the_target_was_empty() {
@@ -95,17 +104,7 @@ fn content_that_fails_its_proof_is_named_and_tagged_and_covered_by_going_on() {
     let keys = ["unproven/one", "unproven/two"];
     world.change(&keys.map(small));
     let at = world.moment();
-    let etag = world
-        .copy_of(keys[0])
-        .header("etag")
-        .unwrap()
-        .trim_matches('"')
-        .to_owned();
-    let other: &str = String::leak("0".repeat(etag.len()));
-    let replaced = Fault::Replace(String::leak(etag), other);
-    world
-        .proxy
-        .fail("CopyObject", "unproven-again/unproven/one", replaced, 1);
+    differs_once(world, keys[0], "unproven-again/unproven/one");
     let ended = world.restore(&beside("unproven/", &at, "unproven-again/"));
     assert_eq!(ended.error, "RestoreIncomplete", "{ended:?}");
     let said = ended.cause["message"].as_str().unwrap();
@@ -155,17 +154,7 @@ fn what_somebody_wrote_over_unproven_content_is_left_alone() {
     let _alone = world.alone();
     world.change(&[small("overwritten/one")]);
     let at = world.moment();
-    let etag = world
-        .copy_of("overwritten/one")
-        .header("etag")
-        .unwrap()
-        .trim_matches('"')
-        .to_owned();
-    let other: &str = String::leak("0".repeat(etag.len()));
-    let replaced = Fault::Replace(String::leak(etag), other);
-    world
-        .proxy
-        .fail("CopyObject", "overwritten-again/", replaced, 1);
+    differs_once(world, "overwritten/one", "overwritten-again/");
     let ended = world.restore(&beside("overwritten/", &at, "overwritten-again/"));
     assert_eq!(ended.error, "RestoreIncomplete", "{ended:?}");
     let target = "overwritten-again/overwritten/one";
