@@ -10,7 +10,6 @@ use backup_aws::s3::pages::Listed;
 use backup_aws::{Clients, Error, S3, Settings};
 use backup_domain::catalog::partition_key;
 use backup_domain::lifecycle::Lifecycle;
-use backup_domain::object::NULL_VERSION;
 use backup_domain::policy::Destination;
 use jiff::SignedDuration;
 
@@ -72,12 +71,12 @@ impl Context {
         partition_key(&self.source, key)
     }
 
-    /// A version at the source; `null` is asked for by the key alone.
+    /// A version at the source, as a listing names it: `null` too, above which newer ones may lie.
     pub fn source_version<'a>(&'a self, key: &'a str, id: &'a str) -> Version<'a> {
         Version {
             bucket: &self.source,
             key,
-            version_id: Some(id).filter(|id| *id != NULL_VERSION),
+            version_id: Some(id).filter(|id| !id.is_empty()),
             owner: Some(&self.account),
         }
     }

@@ -2,9 +2,11 @@
 //! try has done.
 
 use backup_domain::copy::{CopyError, CopyRequest, Headed, Plan};
+use backup_domain::evidence::{Facts, is_of_event};
 use backup_domain::key::destination_key;
+use backup_domain::object::NULL_VERSION;
 use backup_domain::task::{Copied, CopyOutcome, CopyTask, Target};
-use backup_domain::{ErrorName, SourceObject};
+use backup_domain::{ErrorName, SourceObject, marker};
 use jiff::Timestamp;
 use tracing::info;
 
@@ -46,10 +48,13 @@ pub async fn prepare(
     }
     destination_key(&task.target.destination.prefix, &task.object.key)?;
     let source = clients.s3(&task.object.region);
-    let found = head(&source, source_version(&task.object))
+    let found = head_source(&source, &mut task.object)
         .await
         .map_err(|api| api.at_source(&task.object.bucket))?;
     let Found::Object(found) = found else {
+        if let Some(copied) = own_copy_of_gone(clients, task).await? {
+            return Ok(Prepared::Ended(Box::new(copied)));
+        }
         let reason = "it no longer exists at the source";
         return Ok(end(task, CopyOutcome::Gone, reason, None));
     };
@@ -60,27 +65,11 @@ pub async fn prepare(
         Plan::Copy(request) => *request,
     };
     let destination = clients.s3(&task.target.destination.region);
-    if task.may_be_done() && request.metadata.is_some() {
-        let rejected = [task.rejected.as_slice(), &task.target.bad].concat();
-        let own = versions::find_own_copy(
-            &destination,
-            &task.object,
-            &task.target,
-            &rejected,
-            headed.facts.size,
-        )
-        .await
-        .map_err(|api| at_destination(&api, &task.target))?;
-        if let Some(version_id) = own {
-            info!(backup_version_id = %version_id, "adopted the copy of an earlier try");
-            let copied = Copied::made(headed.facts, version_id, true, Timestamp::now());
-            return Ok(Prepared::Ended(Box::new(Copied {
-                adopted: true,
-                modified: task.object.last_modified,
-                cut_off: true,
-                ..copied
-            })));
-        }
+    if task.may_be_done()
+        && request.metadata.is_some()
+        && let Some(id) = own_copy(&destination, task, headed.facts.size).await?
+    {
+        return Ok(Prepared::Ended(Box::new(adopted(task, headed.facts, id))));
     }
     Ok(Prepared::Ready(Box::new(Ready {
         headed,
@@ -88,6 +77,53 @@ pub async fn prepare(
         source,
         destination,
     })))
+}
+
+/// The version id of a copy that an earlier try made.
+async fn own_copy(s3: &S3, task: &CopyTask, bytes: u64) -> Result<Option<String>, Failure> {
+    let rejected = [task.rejected.as_slice(), &task.target.bad].concat();
+    versions::find_own_copy(s3, &task.object, &task.target, &rejected, bytes)
+        .await
+        .map_err(|api| at_destination(&api, &task.target))
+}
+
+/// A copy that an earlier try made of what is gone by now: where the event alone proves it.
+async fn own_copy_of_gone(clients: &Clients, task: &CopyTask) -> Result<Option<Copied>, Failure> {
+    // What must be read cannot be any more.
+    if !task.may_be_done() || task.target.read {
+        return Ok(None);
+    }
+    let s3 = clients.s3(&task.target.destination.region);
+    let Some(id) = own_copy(&s3, task, task.object.size).await? else {
+        return Ok(None);
+    };
+    let found = head(&s3, copy_version(&task.target, Some(&id))).await;
+    let Found::Object(copy) = found.map_err(|api| at_destination(&api, &task.target))? else {
+        return Ok(None);
+    };
+    if !is_of_event(&copy.headed.facts, &task.object) {
+        return Ok(None);
+    }
+    let source = Facts {
+        size: task.object.size,
+        etag: task.object.etag.clone(),
+        ..Facts::default()
+    };
+    let marked = copy.headed.metadata.get(marker::LAST_MODIFIED);
+    Ok(Some(Copied {
+        modified: marked.and_then(|at| at.parse().ok()),
+        ..adopted(task, source, id)
+    }))
+}
+
+fn adopted(task: &CopyTask, source: Facts, version_id: String) -> Copied {
+    info!(backup_version_id = %version_id, "adopted the copy of an earlier try");
+    Copied {
+        adopted: true,
+        modified: task.object.last_modified,
+        cut_off: true,
+        ..Copied::made(source, version_id, true, Timestamp::now())
+    }
 }
 
 fn end(task: &CopyTask, outcome: CopyOutcome, reason: &str, headed: Option<&Headed>) -> Prepared {
@@ -103,8 +139,36 @@ pub fn source_version(object: &SourceObject) -> Version<'_> {
     Version {
         bucket: &object.bucket,
         key: &object.key,
-        version_id: object.pinned_version(),
+        version_id: object.named_version(),
         owner: object.owner(),
+    }
+}
+
+/// Heads the source version. One that is not known by an id, and that is not the latest, may lie
+/// below: the bucket keeps versions since. It is known as `null` from then on.
+///
+/// # Errors
+/// The answer of S3.
+pub async fn head_source(client: &S3, object: &mut SourceObject) -> Result<Found, ApiError> {
+    let latest = head(client, source_version(object)).await?;
+    let is_it = |found: &Found| match found {
+        Found::Object(found) => found.headed.facts.etag == object.etag,
+        Found::Nothing => false,
+    };
+    if object.version_id.is_some() || is_it(&latest) {
+        return Ok(latest);
+    }
+    let below = Version {
+        version_id: Some(NULL_VERSION),
+        ..source_version(object)
+    };
+    match head(client, below).await {
+        Ok(found) if is_it(&found) => {
+            object.version_id = Some(NULL_VERSION.to_owned());
+            Ok(found)
+        }
+        // Nothing, other content, or a bucket that knows no such id: what the key shows counts.
+        _ => Ok(latest),
     }
 }
 

@@ -218,10 +218,11 @@ pub fn same_without_event<'p>(
     object: &SourceObject,
     points: &'p [RecoveryPoint],
 ) -> Option<&'p SourceObject> {
-    let made = sequencer::of_second(object.in_order().modified);
+    let modified = object.in_order().modified;
+    let made = |object: &SourceObject| sequencer::is_of_second(&object.sequencer, modified);
     let mut others = points.iter().map(|point| &point.object);
     others.find(|other| {
-        let either = object.sequencer == made || other.sequencer == made;
+        let either = made(object) || made(other);
         other.deletion.is_none() && either && other.in_order().is(&object.in_order())
     })
 }
@@ -280,7 +281,7 @@ mod tests {
     fn a_version_without_id_is_known_by_the_point_that_was_made_first() {
         let listed = {
             let mut object = object("k", None);
-            object.sequencer = sequencer::of_second(object.in_order().modified);
+            object.sequencer = sequencer::of_second(object.in_order().modified, 1);
             object
         };
         let live = object("k", None);

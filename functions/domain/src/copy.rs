@@ -201,7 +201,7 @@ fn request(object: &SourceObject, prefix: &str, headed: &Headed) -> CopyRequest 
         marker::with(&headed.metadata, object, prefix)
     };
     CopyRequest {
-        source: key::copy_source(&object.bucket, &object.key, object.pinned_version()),
+        source: key::copy_source(&object.bucket, &object.key, object.named_version()),
         if_match: headed.facts.etag.clone(),
         metadata,
         headers: headed.headers.clone(),

@@ -134,6 +134,12 @@ pub fn compare_read(source: &str, copy: &str) -> Result<Evidence, Mismatch> {
     }
 }
 
+/// Whether a copy is proven by what the event of its source tells, where the source itself is gone:
+/// the ETag of the event is the MD5 of the copy. That of a source whose ETag is no MD5 never is.
+pub fn is_of_event(copy: &Facts, object: &crate::SourceObject) -> bool {
+    copy.size == object.size && md5(copy) == Some(object.etag.as_str())
+}
+
 /// Whether this object is in the share of a rule that is read: by its name, so that a retry agrees.
 pub fn is_sampled(share: f64, object: &crate::SourceObject) -> bool {
     let name = format!("{}/{}#{}", object.bucket, object.key, object.version_key());
@@ -186,6 +192,21 @@ mod tests {
                 .collect::<BTreeMap<_, _>>(),
             ..Facts::default()
         }
+    }
+
+    #[test]
+    fn a_copy_of_what_is_gone_is_proven_by_the_md5_of_its_event_alone() {
+        let mut object = crate::task::fixtures::object("k", Some("v1"));
+        object.etag = MD5.into();
+        assert!(is_of_event(&facts(MD5, &[]), &object));
+        let mut encrypted = facts(MD5, &[]);
+        encrypted.encryption = Some("aws:kms".into());
+        assert!(!is_of_event(&encrypted, &object));
+        object.size += 1;
+        assert!(!is_of_event(&facts(MD5, &[]), &object));
+        object.size -= 1;
+        object.etag = format!("{MD5}-2");
+        assert!(!is_of_event(&facts(&object.etag, &[]), &object));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::catalog::Status;
+use crate::object::SourceObject;
 use crate::task::Machine;
 
 /// What the catalog holds of the version, when a first conditional write was refused.
@@ -97,9 +98,60 @@ pub fn claim(held: &Held, owner: &str, redriven_owner: Option<&str>, now: Timest
     }
 }
 
+/// Whether this end says that a version was not there: a listing that shows it refutes that, and it
+/// is to be backed up after all.
+pub const fn is_refutable(status: Status) -> bool {
+    matches!(status, Status::Gone | Status::Superseded)
+}
+
+/// Whether a version that ended as gone or superseded is opened again, since the source shows it now
+/// under its own id, or under none with its ETag: `modified` is the last-modified that was found there.
+///
+/// What is without an id of its own is overwritten in place, and contents repeat: what was written
+/// after `object`'s event is another version, with an event of its own.
+pub fn is_back(object: &SourceObject, modified: Option<Timestamp>) -> bool {
+    let Some(modified) = modified else {
+        return false;
+    };
+    let latest = object.event_at.as_second() + CLOCKS_DIFFER_SECONDS;
+    object.pinned_version().is_some() || modified.as_second() <= latest
+}
+
+/// An event may be stamped a little before the object that it tells of.
+const CLOCKS_DIFFER_SECONDS: i64 = 2;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::fixtures::object;
+
+    #[test]
+    fn what_was_gone_is_opened_again_where_the_source_shows_it_and_no_later_write_of_the_same_content()
+     {
+        for (id, after, back) in [
+            (Some("v1"), 3600, true),
+            (Some("null"), -3600, true),
+            (Some("null"), 1, true),
+            (Some("null"), 3600, false),
+            (None, 3600, false),
+            (None, 0, true),
+        ] {
+            let object = object("k", id);
+            let modified = object.event_at + jiff::SignedDuration::from_secs(after);
+            assert_eq!(is_back(&object, Some(modified)), back, "{id:?} {after}");
+            assert!(!is_back(&object, None));
+        }
+        for (status, refutable) in [
+            (Status::Gone, true),
+            (Status::Superseded, true),
+            (Status::Stored, false),
+            (Status::Skipped, false),
+            (Status::Deleted, false),
+            (Status::Expired, false),
+        ] {
+            assert_eq!(is_refutable(status), refutable, "{status:?}");
+        }
+    }
 
     fn held(status: Status, until: &str) -> Held {
         Held {

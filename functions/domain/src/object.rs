@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CauseObject;
-use crate::event::{DeletedEvent, SourceEvent};
+use crate::event::{DeletedEvent, Deletion, SourceEvent};
 use crate::order::Version;
 use crate::sequencer;
 
@@ -19,7 +19,8 @@ pub struct SourceObject {
     pub bucket: String,
     /// Source key, raw.
     pub key: String,
-    /// Version id; absent, or `null`, where the source keeps no versions.
+    /// Version id; absent where the source keeps no versions, `null` where it does and this one was
+    /// written before, or while that was suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// Size in bytes.
@@ -37,6 +38,9 @@ pub struct SourceObject {
     /// [`crate::event::DeletedEvent::deletion_key`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<String>,
+    /// What kind of deletion; releases before did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_type: Option<Deletion>,
     /// Account that owns the source bucket, 12 digits; empty where it is not known.
     pub account: String,
     /// Region of the source bucket.
@@ -56,6 +60,7 @@ impl SourceObject {
             last_modified: None,
             event_at: event.time,
             deletion: None,
+            deletion_type: None,
             account: event.account.clone(),
             region: event.region.clone(),
         }
@@ -73,9 +78,18 @@ impl SourceObject {
             last_modified: None,
             event_at: event.time,
             deletion: Some(event.deletion_key().to_owned()),
+            deletion_type: Some(event.deletion),
             account: event.account.clone(),
             region: event.region.clone(),
         }
+    }
+
+    /// The version id that requests name. `null` is one too: newer versions may lie above it. `None`
+    /// where none was seen, since the bucket keeps no versions: then the key alone says which.
+    ///
+    /// What [`Self::pinned_version`] does not pin is guarded by the ETag beside it.
+    pub fn named_version(&self) -> Option<&str> {
+        self.version_id.as_deref()
     }
 
     /// The version id that pins this object for good: `None` where an overwrite would take its
@@ -87,7 +101,7 @@ impl SourceObject {
     /// Whether no event told of it: a listing did, so that its sequencer is made of its second, and
     /// nobody was told of it when it was written.
     pub fn is_untold(&self) -> bool {
-        self.sequencer == sequencer::of_second(self.event_at)
+        sequencer::is_of_second(&self.sequencer, self.event_at)
     }
 
     /// Account that must own the bucket, for requests to check; `None` where it is not known.
@@ -137,7 +151,9 @@ mod tests {
     fn what_a_listing_told_of_is_told_from_what_an_event_did() {
         let mut listed = object("k", Some("v1"));
         assert!(!listed.is_untold());
-        listed.sequencer = sequencer::of_second(listed.event_at);
+        listed.sequencer = sequencer::of_second(listed.event_at, 0);
+        assert!(listed.is_untold());
+        listed.sequencer = sequencer::of_second(listed.event_at, 3);
         assert!(listed.is_untold());
     }
 }

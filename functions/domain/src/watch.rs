@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog::{RecoveryPoint, Status, day};
 use crate::error::{Cause, ErrorName, cause_of};
+use crate::event::Deletion;
 use crate::event::Redrive;
 use crate::order::owed_after;
 use crate::task::{Execution, Machine, Outcome};
@@ -370,13 +371,14 @@ pub fn event_of(point: &RecoveryPoint) -> Value {
         event["detail"]["object"]["version-id"] = json!(version_id);
     }
     if let Some(deletion) = &object.deletion {
-        let marker = Some(deletion) == object.version_id.as_ref();
-        event["detail-type"] = json!("Object Deleted");
-        event["detail"]["deletion-type"] = json!(if marker {
-            "Delete Marker Created"
+        let of_marker = Some(deletion) == object.version_id.as_ref();
+        let guessed = if of_marker {
+            Deletion::MarkerCreated
         } else {
-            "Permanently Deleted"
-        });
+            Deletion::Permanent
+        };
+        event["detail-type"] = json!("Object Deleted");
+        event["detail"]["deletion-type"] = json!(object.deletion_type.unwrap_or(guessed));
     }
     event
 }

@@ -7,7 +7,7 @@ use backup_aws::policy_store::PolicyStore;
 use backup_aws::prepare::source_version;
 use backup_aws::s3::{head, versions};
 use backup_aws::{ApiError, Clients, Failure, StepFunctions};
-use backup_domain::catalog::{partition_key, same_without_event};
+use backup_domain::catalog::{Status, partition_key, same_without_event, sort_key};
 use backup_domain::event::{Redrive, S3Event, parse_any};
 use backup_domain::lease::LeaseSeconds;
 use backup_domain::policy::{Choice, Facts, Known, NotifyLevel, Rule};
@@ -16,6 +16,27 @@ use backup_domain::{Policy, SourceEvent, SourceObject};
 
 use crate::lease::{Claimant, Idle};
 use crate::target::target;
+
+/// One event, and who works on it.
+struct Work<'a> {
+    policy: &'a Policy,
+    object: &'a SourceObject,
+    execution: &'a Execution,
+    machine: Machine,
+    redrive: Option<&'a Redrive>,
+}
+
+impl<'a> Work<'a> {
+    fn claimant(&self, rule: &'a str) -> Claimant<'a> {
+        Claimant {
+            object: self.object,
+            rule,
+            execution: self.execution,
+            machine: self.machine,
+            redrive: self.redrive,
+        }
+    }
+}
 
 /// The function's clients and settings.
 pub struct Filter {
@@ -45,10 +66,13 @@ impl Filter {
     ) -> Result<Decision, Failure> {
         let policy = self.policy.load().await?;
         let mut object = SourceObject::created(event);
-        let rule = match self.choose(&policy, &mut object).await? {
-            Ok(rule) => rule,
-            Err(reason) => return Ok(nothing("skipped", reason, NotifyLevel::default())),
-        };
+        let chosen = self.choose(&policy, &mut object).await?;
+        let redrive = event.redrive.as_ref();
+        if let Err(reason) = &chosen
+            && redrive.is_none()
+        {
+            return Ok(nothing("skipped", reason.clone(), NotifyLevel::default()));
+        }
         if object.pinned_version().is_none() && object.last_modified.is_none() {
             let s3 = self.clients.s3(&object.region);
             let located = versions::locate(&s3, &mut object).await;
@@ -57,23 +81,88 @@ impl Filter {
         if object.pinned_version().is_none() && object.last_modified.is_some() {
             self.known_as(&mut object).await?;
         }
-        let mut chosen = Vec::new();
-        for name in rule
-            .destinations
-            .iter()
-            .filter(|name| wanted(event.redrive.as_ref(), name))
-        {
-            chosen.push(target(&policy, rule, name, &object)?);
-        }
-        let claimant = Claimant {
+        let work = Work {
+            policy: &policy,
             object: &object,
-            rule,
             execution,
             machine,
-            redrive: event.redrive.as_ref(),
+            redrive,
         };
-        let (targets, duplicates) = self.lease_all(&claimant, chosen).await?;
-        Ok(self.decision(object, rule, targets, &duplicates))
+        let (rule, targets, done) = match chosen {
+            Ok(rule) => {
+                let names = rule.destinations.iter().map(String::as_str);
+                let names: Vec<_> = names.filter(|name| wanted(redrive, name)).collect();
+                let (targets, mut done) = self.to(&work, rule, &names).await?;
+                let (_, more, idle) = self.besides(&work, &names).await?;
+                done.extend(idle);
+                (Some(rule), [targets, more].concat(), done)
+            }
+            Err(reason) => {
+                let (rule, targets, mut done) = self.besides(&work, &[]).await?;
+                let held = false;
+                done.insert(0, Idle { reason, held });
+                (rule, targets, done)
+            }
+        };
+        match rule {
+            Some(rule) => Ok(self.decision(work.object.clone(), rule, targets, &done)),
+            None => Ok(nothing("skipped", reasons(&done), NotifyLevel::default())),
+        }
+    }
+
+    /// Takes the leases of destinations that one rule names.
+    async fn to(
+        &self,
+        work: &Work<'_>,
+        rule: &Rule,
+        names: &[&str],
+    ) -> Result<(Vec<Target>, Vec<Idle>), Failure> {
+        let chosen: Result<_, _> = names
+            .iter()
+            .map(|name| target(work.policy, rule, name, work.object))
+            .collect();
+        self.lease_all(&work.claimant(&rule.name), chosen?).await
+    }
+
+    /// What a redrive names besides: a point that was taken up by a rule that would not take it any
+    /// more, be it that the policy has changed or that the version is gone. It keeps its rule, or what
+    /// is its rule by now; where the policy takes nothing there any more, it comes to its end here.
+    async fn besides<'p>(
+        &self,
+        work: &Work<'p>,
+        chosen: &[&str],
+    ) -> Result<(Option<&'p Rule>, Vec<Target>, Vec<Idle>), Failure> {
+        let (mut first, mut targets, mut done) = (None, Vec::new(), Vec::new());
+        let Some(redrive) = work.redrive else {
+            return Ok((first, targets, done));
+        };
+        let names = redrive.destinations.iter().map(String::as_str);
+        for name in names.filter(|name| *name != "*" && !chosen.contains(name)) {
+            let pk = partition_key(&work.object.bucket, &work.object.key);
+            let sk = sort_key(name, work.object);
+            let points = self.catalog.points_of_key(&pk).await?;
+            let Some(point) = points.into_iter().find(|point| point.sk == sk) else {
+                continue;
+            };
+            let key = &work.object.key;
+            let rule = work.policy.of_backed_up(&point.rule, name, key);
+            // What has a copy there is kept in order there; nothing new goes where no rule says so.
+            let goes = |rule: &&Rule| rule.destinations.iter().any(|it| it == name);
+            if let Some(rule) = rule.filter(|rule| redrive.settle || goes(rule)) {
+                first = first.or(Some(rule));
+                let (some, idle) = self.to(work, rule, &[name]).await?;
+                targets.extend(some);
+                done.extend(idle);
+            } else if redrive.settle {
+                done.push(self.owe_nothing(point).await?);
+            } else {
+                let reason = "the policy names neither its rule nor another one for it any more";
+                let end = (Status::Skipped, reason);
+                let claimant = work.claimant(&point.rule);
+                done.push(self.end_here(&claimant, name, end).await?);
+            }
+        }
+        Ok((first, targets, done))
     }
 
     /// A backfill or a repair knows no event of a version without an id; the event may have been before,
@@ -185,13 +274,7 @@ impl Filter {
         } else {
             None
         };
-        let pinned = object.pinned_version().map(str::to_owned);
-        let version = head::Version {
-            bucket: &object.bucket,
-            key: &object.key,
-            version_id: pinned.as_deref(),
-            owner: Some(&object.account),
-        };
+        let version = source_version(object);
         let found = match located {
             Some(head) => head,
             None => match head::head(&s3, version).await.map_err(at_source)? {

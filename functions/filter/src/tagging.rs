@@ -56,7 +56,7 @@ impl Filter {
         }
         let claimant = Claimant {
             object: &object,
-            rule,
+            rule: &rule.name,
             execution,
             machine,
             redrive: event.redrive.as_ref(),
@@ -97,6 +97,7 @@ impl Filter {
             last_modified: None,
             event_at: event.time,
             deletion: None,
+            deletion_type: None,
             account: event.account.clone(),
             region: event.region.clone(),
         };

@@ -15,6 +15,7 @@ use backup_domain::parts::plan_parts;
 use backup_domain::plan::json_line;
 use backup_domain::policy::{Choice, Facts, Rule};
 use backup_domain::restore::moment::is_archive;
+use backup_domain::sequencer::rank;
 use backup_domain::task::Action;
 
 /// What an estimate needs to know of the deployment.
@@ -59,10 +60,14 @@ impl<'p> Slice<'p> {
         plan.keys += 1;
         let mut versions = Vec::new();
         let mut newer = false;
-        for entry in entries {
+        for (place, entry) in entries.iter().enumerate() {
             let is_asked = self.which == Versions::All || entry.latest && !entry.delete_marker;
             if is_asked && self.count(&key, entry, newer, plan) {
-                versions.push(Version::from(entry));
+                let older = entries[place + 1..].iter().map(|older| older.modified);
+                versions.push(Version {
+                    rank: rank(entry.modified, older),
+                    ..Version::from(entry)
+                });
             }
             newer = true;
         }

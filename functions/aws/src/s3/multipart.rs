@@ -115,7 +115,7 @@ pub async fn copy_part(
         .operation_attempt_timeout(time)
         .operation_timeout(time)
         .build();
-    let source = key::copy_source(&object.bucket, &object.key, object.pinned_version());
+    let source = key::copy_source(&object.bucket, &object.key, object.named_version());
     client
         .upload_part_copy()
         .bucket(&target.destination.bucket)

@@ -104,12 +104,13 @@ fn listed(version: &aws_sdk_s3::types::ObjectVersion) -> Option<Listed> {
     })
 }
 
-/// Completes an object whose event names no version: the null version of a bucket without (or with
+/// Completes an object whose event names no version, or `null`: one of a bucket without (or with
 /// suspended) versioning, or one written before versioning was on.
 ///
-/// The latest is taken when its ETag is the event's. Else, and where versions exist after all, the
-/// version with that ETag and size that was stored nearest to the event's time. An object that is
-/// found nowhere is left as it is: Copy then says whether it is gone or superseded.
+/// Without an id the latest is taken when its ETag is the event's. Else, and where versions exist
+/// after all, the version with that ETag and size that was stored nearest to the event's time, be
+/// it `null`. An object that is found nowhere is left as it is: Copy then says whether it is gone
+/// or superseded.
 ///
 /// # Errors
 /// The answer of S3.
@@ -120,14 +121,15 @@ pub async fn locate(
     let version = Version {
         bucket: &object.bucket,
         key: &object.key,
-        version_id: None,
+        version_id: object.named_version(),
         owner: Some(&object.account),
     };
     let latest = match head(client, version).await? {
         Found::Object(found) => Some(*found),
         Found::Nothing => None,
     };
-    let versioned = latest.as_ref().is_none_or(|head| head.version_id.is_some());
+    let named = object.version_id.is_some();
+    let versioned = !named && latest.as_ref().is_none_or(|head| head.version_id.is_some());
     let same = latest
         .as_ref()
         .is_some_and(|head| head.headed.facts.etag == object.etag);

@@ -18,8 +18,8 @@ use tracing::{info, warn};
 use super::Settle;
 use crate::catalog::Owed;
 use crate::prepare::{
-    at_destination, copy_version, name_refusal, source_changed, source_version, unavailable,
-    versioned,
+    at_destination, copy_version, head_source, name_refusal, source_changed, source_version,
+    unavailable, versioned,
 };
 use crate::s3::annotations::{Uncarried, carry};
 use crate::s3::head::{self, Found};
@@ -79,7 +79,7 @@ impl Settle<'_> {
         point: &RecoveryPoint,
         from: From<'_>,
     ) -> Result<Option<Original>, Failure> {
-        let (object, s3) = match from {
+        let (mut object, s3) = match from {
             From::Source => (point.object.clone(), self.place.source()),
             From::Backup(version_id) => {
                 let owner = self.place.target.destination.account.clone();
@@ -94,7 +94,7 @@ impl Settle<'_> {
                 (object, self.place.destination())
             }
         };
-        let found = head::head(&s3, source_version(&object)).await;
+        let found = head_source(&s3, &mut object).await;
         let found = found.map_err(|api| match from {
             From::Source => api.at_source(&object.bucket),
             From::Backup(_) => at_destination(&api, self.place.target),

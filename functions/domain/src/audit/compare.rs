@@ -16,6 +16,7 @@ use crate::limits::MIB;
 use crate::object::NULL_VERSION;
 use crate::order::Version;
 use crate::policy::Deletes;
+use crate::sequencer;
 
 /// Slowest pace, in bytes a second, at which a copy counts as alive: a whole object of 1 GiB may
 /// take a minute and a half beyond [`COPYING_MAX`].
@@ -289,10 +290,19 @@ fn of_entry(view: &KeyView<'_>, entry: &Entry, finding: Kind, detail: String) ->
         size: Some(entry.size),
         etag: Some(entry.etag.clone()),
         last_modified: Some(entry.modified),
-        sequencer: None,
+        sequencer: of_rank(view, entry),
         backup_version_id: None,
         detail,
     }
+}
+
+/// What orders it among those of its second, where it is not the first of them: the event that a repair
+/// makes has it.
+fn of_rank(view: &KeyView<'_>, entry: &Entry) -> Option<String> {
+    let mut listed = view.source.iter();
+    listed.find(|other| other.id == entry.id)?;
+    let rank = sequencer::rank(entry.modified, listed.map(|older| older.modified));
+    (rank > 0).then(|| sequencer::of_second(entry.modified, rank))
 }
 
 fn is_due(view: &KeyView<'_>, point: &RecoveryPoint) -> bool {

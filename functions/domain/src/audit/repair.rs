@@ -45,7 +45,7 @@ pub fn start_of(finding: &Finding, account: &str, region: &str, now: Timestamp) 
     let sequencer = finding
         .sequencer
         .clone()
-        .unwrap_or_else(|| sequencer::of_second(modified));
+        .unwrap_or_else(|| sequencer::of_second(modified, 0));
     let mut object = json!({
         "key": finding.key, "size": finding.size.unwrap_or_default(), "etag": etag,
         "sequencer": sequencer,

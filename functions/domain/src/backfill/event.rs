@@ -22,7 +22,8 @@ pub struct Source<'a> {
 /// The event of a version or delete marker: "Object Created" or "Object Deleted", with the time of
 /// its last-modified and a sequencer made of it, since listings tell none.
 pub fn event_of(source: Source<'_>, key: &str, version: &Version) -> Value {
-    let mut object = json!({"key": key, "sequencer": sequencer::of_second(version.modified)});
+    let mut object =
+        json!({"key": key, "sequencer": sequencer::of_second(version.modified, version.rank)});
     if let Some(id) = &version.id {
         object["version-id"] = json!(id);
     }
@@ -91,6 +92,7 @@ mod tests {
             etag: if marker { "" } else { "e" }.to_owned(),
             modified: "2026-11-01T00:00:00Z".parse().expect("a time"),
             marker,
+            rank: 0,
         }
     }
 

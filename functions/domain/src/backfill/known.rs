@@ -80,8 +80,8 @@ pub fn known(
 pub fn is_of(point: &RecoveryPoint, version: &Version) -> bool {
     match &point.object.deletion {
         Some(deletion) => {
-            let made = sequencer::of_second(version.modified);
-            version.marker && *deletion == version.id.clone().unwrap_or(made)
+            let made = || sequencer::is_of_second(deletion, version.modified);
+            version.marker && version.id.as_ref().map_or_else(made, |id| deletion == id)
         }
         None => !version.marker && point.object.in_order().is(&version.in_order()),
     }

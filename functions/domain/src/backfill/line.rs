@@ -62,6 +62,14 @@ pub struct Version {
     /// Whether it is a delete marker.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marker: bool,
+    /// Its rank within its second, see [`crate::sequencer::rank`].
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub rank: u16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_first(rank: &u16) -> bool {
+    *rank == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -78,6 +86,7 @@ impl From<&Entry> for Version {
             etag: entry.etag.clone(),
             modified: entry.modified,
             marker: entry.delete_marker,
+            rank: 0,
         }
     }
 }

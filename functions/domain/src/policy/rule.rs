@@ -73,6 +73,36 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// The rules that may take an object of this key, of which nothing else is known: up to the first
+    /// that asks for the key alone.
+    pub fn may_take<'a>(&'a self, key: &str) -> Vec<&'a Rule> {
+        let mut rules = Vec::new();
+        for rule in &self.rules {
+            if !matches_key(&rule.matching, key) {
+                continue;
+            }
+            rules.push(rule);
+            if rule.matching.size.is_none() && !rule.matching.needs_head() {
+                break;
+            }
+        }
+        rules
+    }
+
+    /// The rule that a destination goes by for a key that has been backed up there by a rule of this
+    /// name: that one; where it is no more, the first that may take the key there; `None` where there
+    /// is none, or no such destination.
+    pub fn of_backed_up(&self, name: &str, destination: &str, key: &str) -> Option<&Rule> {
+        if !self.destinations.contains_key(destination) {
+            return None;
+        }
+        let named = self.rules.iter().find(|rule| rule.name == name);
+        let goes = |rule: &&Rule| rule.destinations.iter().any(|it| it == destination);
+        named.or_else(|| self.may_take(key).into_iter().find(goes))
+    }
+}
+
 impl Match {
     fn needs_head(&self) -> bool {
         !(self.storage_classes.is_empty() && self.tags.is_empty() && self.content_types.is_empty())
@@ -99,15 +129,18 @@ fn any(patterns: &[String], text: &str) -> bool {
         .any(|glob| glob.is_match(text))
 }
 
+fn matches_key(matching: &Match, key: &str) -> bool {
+    matching.keys.as_ref().is_none_or(|keys| {
+        (keys.include.is_empty() || any(&keys.include, key)) && !any(&keys.exclude, key)
+    })
+}
+
 fn matches_event(matching: &Match, facts: Facts<'_>) -> bool {
-    let keys = matching.keys.as_ref().is_none_or(|keys| {
-        (keys.include.is_empty() || any(&keys.include, facts.key)) && !any(&keys.exclude, facts.key)
-    });
     let size = matching.size.as_ref().is_none_or(|size| {
         size.min_bytes.is_none_or(|min| facts.size >= min)
             && size.max_bytes.is_none_or(|max| facts.size <= max)
     });
-    keys && size
+    matches_key(matching, facts.key) && size
 }
 
 fn matches_known(matching: &Match, known: &Known) -> bool {
@@ -203,6 +236,40 @@ mod tests {
             })),
             "tagged"
         );
+    }
+
+    #[test]
+    fn a_deletion_goes_by_the_rules_that_the_key_alone_does_not_rule_out() {
+        let policy = policy(
+            r#"[{"name":"large","match":{"size":{"minBytes":100}},"destinations":["p"]},
+                {"name":"logs","match":{"keys":{"include":["logs/**"]}},"destinations":["p"]},
+                {"name":"no-more","match":{"keys":{"include":["other/**"]}},"destinations":[]},
+                {"name":"all","destinations":["p"]}]"#,
+        );
+        let names = |key| {
+            let rules = policy.may_take(key).into_iter();
+            rules.map(|rule| rule.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("logs/a"), ["large", "logs"]);
+        assert_eq!(names("other/a"), ["large", "no-more"]);
+        assert_eq!(names("x"), ["large", "all"]);
+    }
+
+    #[test]
+    fn what_was_backed_up_keeps_a_rule_when_its_own_is_renamed_and_none_when_its_place_is_gone() {
+        let policy = policy(
+            r#"[{"name":"no-tmp","match":{"keys":{"include":["*.tmp"]}},"destinations":[]},
+                {"name":"new","match":{"keys":{"include":["logs/**"]}},"destinations":["p"]},
+                {"name":"kept","match":{"keys":{"include":["x"]}},"destinations":["p"]}]"#,
+        );
+        let rule = |name, destination, key| {
+            let rule = policy.of_backed_up(name, destination, key);
+            rule.map(|rule| rule.name.as_str())
+        };
+        assert_eq!(rule("kept", "p", "logs/a"), Some("kept"));
+        assert_eq!(rule("old", "p", "logs/a"), Some("new"));
+        assert_eq!(rule("old", "p", "a.tmp"), None);
+        assert_eq!(rule("kept", "gone", "x"), None);
     }
 
     proptest! {

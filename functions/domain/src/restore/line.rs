@@ -104,6 +104,7 @@ impl Copy {
             last_modified: None,
             event_at: Timestamp::UNIX_EPOCH,
             deletion: None,
+            deletion_type: None,
             account: self.account.clone().unwrap_or_else(|| account.to_owned()),
             region: self.region.clone(),
         }

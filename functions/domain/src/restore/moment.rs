@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use crate::catalog::{RecoveryPoint, Status};
+use crate::event::Deletion;
 use crate::object::{NULL_VERSION, SourceObject};
 use crate::sequencer;
 
@@ -43,6 +44,8 @@ enum Deed<'p> {
     Hid,
     /// This version was removed for good.
     Removed(&'p str),
+    /// The version without an id of its own, or the delete marker in its place, was removed for good.
+    RemovedNull,
 }
 
 struct Entry<'p> {
@@ -66,10 +69,27 @@ impl<'p> Entry<'p> {
         }
     }
 
-    /// Id of the version or delete marker that it put on top.
+    fn sequencer(&self) -> &'p str {
+        &self.point.object.sequencer
+    }
+
+    /// Id of the version or delete marker that it put on top; of one that removed something, none.
     fn id(&self) -> Option<&'p str> {
         let id = self.point.object.version_id.as_deref();
-        id.filter(|id| *id != NULL_VERSION && !matches!(self.deed, Deed::Removed(_)))
+        match self.deed {
+            Deed::Wrote | Deed::Hid => Some(id.unwrap_or(NULL_VERSION)),
+            Deed::Removed(_) | Deed::RemovedNull => None,
+        }
+    }
+
+    /// Whether it removed for good what `other` had put on top. There is one `null` at a time: what
+    /// it had overwritten before does not come back.
+    fn removes(&self, other: &Self) -> bool {
+        match self.deed {
+            Deed::Wrote | Deed::Hid => false,
+            Deed::Removed(id) => other.id() == Some(id),
+            Deed::RemovedNull => other.id() == Some(NULL_VERSION) && self.compare(other).is_gt(),
+        }
     }
 
     /// Source order, see [`crate::order::compare`]: without a listing of the source.
@@ -77,7 +97,7 @@ impl<'p> Entry<'p> {
         let object = |entry: &Self| &entry.point.object;
         self.second
             .cmp(&other.second)
-            .then_with(|| sequencer::compare(&object(self).sequencer, &object(other).sequencer))
+            .then_with(|| sequencer::compare(self.sequencer(), other.sequencer()))
             .then_with(|| object(self).version_id.cmp(&object(other).version_id))
             .then_with(|| object(self).etag.cmp(&object(other).etag))
     }
@@ -87,13 +107,63 @@ impl<'p> Entry<'p> {
 /// [`crate::event::DeletedEvent::deletion_key`].
 ///
 /// # Limits
-/// Where versioning is suspended, the removal of the `null` version by name looks like a delete
-/// marker that took its place, and counts as one.
+/// Of a point that a release before this kind was kept has written, the removal of the `null` version
+/// by name looks like a delete marker that took its place, and counts as one.
 fn deed<'p>(object: &'p SourceObject, deletion: &str) -> Deed<'p> {
     match object.version_id.as_deref() {
         Some(id) if id != NULL_VERSION && id != deletion => Deed::Removed(id),
+        Some(id) if id != NULL_VERSION => Deed::Hid,
+        _ if object.deletion_type == Some(Deletion::Permanent) => Deed::RemovedNull,
         _ => Deed::Hid,
     }
+}
+
+/// Most seconds between the stamp of a deletion, which EventBridge gives, and that of a write beside
+/// it, which S3 gives, within which their sequencers are believed.
+const STAMPS_DIFFER_SECONDS: i64 = 10;
+
+/// What the points say was done, in no order.
+///
+/// A write is known by its last-modified, a live deletion only by the time of its event: where that
+/// contradicts the sequencers of what happened within a few seconds, it is put between what came
+/// before and after it. What a listing told has the listing's time, and stays.
+fn entries(points: &[RecoveryPoint]) -> Vec<Entry<'_>> {
+    let all = points.iter().map(Entry::of);
+    let (mut told, mut placed): (Vec<_>, Vec<_>) =
+        all.partition(|entry| !entry.point.object.is_untold());
+    if told.iter().all(|entry| matches!(entry.deed, Deed::Wrote)) {
+        placed.extend(told);
+        return placed;
+    }
+    told.sort_by(|left, right| sequencer::compare(left.sequencer(), right.sequencer()));
+    let is_write = |entry: &Entry<'_>| matches!(entry.deed, Deed::Wrote);
+    let stamps: Vec<_> = told
+        .iter()
+        .map(|entry| (entry.second, is_write(entry)))
+        .collect();
+    // No deletion later than the next write, then none earlier than what came before it.
+    let mut next = None;
+    for (place, (second, is_write)) in stamps.iter().enumerate().rev() {
+        if *is_write {
+            next = Some(next.map_or(*second, |next: i64| next.min(*second)));
+        } else if let Some(next) = next.filter(|next| is_near(*second, *next)) {
+            told[place].second = next;
+        }
+    }
+    let mut last = None;
+    for (entry, (_, is_write)) in told.iter_mut().zip(&stamps) {
+        if !is_write && let Some(last) = last.filter(|last| is_near(*last, entry.second)) {
+            entry.second = last;
+        }
+        last = Some(last.map_or(entry.second, |last: i64| last.max(entry.second)));
+    }
+    placed.extend(told);
+    placed
+}
+
+/// Whether `late` is later than `early`, and by no more than stamps differ.
+fn is_near(late: i64, early: i64) -> bool {
+    (1..=STAMPS_DIFFER_SECONDS).contains(&(late - early))
 }
 
 /// What a key was at the end of the second of `at`, by all of its points, of every destination.
@@ -106,20 +176,12 @@ pub fn at_moment<'p>(
     at: Timestamp,
     destination: Option<&str>,
 ) -> AtMoment<'p> {
-    let entries: Vec<_> = points
-        .iter()
-        .map(Entry::of)
-        .filter(|entry| entry.second <= at.as_second())
-        .collect();
-    let is_removed = |entry: &&Entry| {
-        entries
-            .iter()
-            .any(|other| matches!(other.deed, Deed::Removed(id) if Some(id) == entry.id()))
-    };
+    let mut entries = entries(points);
+    entries.retain(|entry| entry.second <= at.as_second());
+    let is_removed = |entry: &&Entry| entries.iter().any(|other| other.removes(entry));
     let latest = entries
         .iter()
-        .filter(|entry| !matches!(entry.deed, Deed::Removed(_)))
-        .filter(|entry| !is_removed(entry))
+        .filter(|entry| entry.id().is_some() && !is_removed(entry))
         .max_by(|left, right| left.compare(right));
     let Some(latest) = latest else {
         return if entries.is_empty() {
@@ -130,7 +192,7 @@ pub fn at_moment<'p>(
     };
     match latest.deed {
         Deed::Wrote => copy_of(points, latest.point, destination),
-        Deed::Hid | Deed::Removed(_) => AtMoment::Deleted,
+        Deed::Hid | Deed::Removed(_) | Deed::RemovedNull => AtMoment::Deleted,
     }
 }
 

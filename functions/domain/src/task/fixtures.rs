@@ -14,6 +14,7 @@ pub fn object(key: &str, version_id: Option<&str>) -> SourceObject {
         last_modified: Some("2026-11-01T00:00:00Z".parse().expect("a time")),
         event_at: "2026-11-01T00:00:01Z".parse().expect("a time"),
         deletion: None,
+        deletion_type: None,
         account: "111122223333".into(),
         region: "eu-west-1".into(),
     }

@@ -331,9 +331,9 @@ fn removing_the_latest_version_uncovers_the_older_one() {
     );
 }
 
-/// A deletion of what was never backed up is skipped, and the same deletion twice is recorded once.
+/// A deletion of what no rule would back up is skipped, and the same deletion twice is recorded once.
 #[test]
-fn deletions_are_recorded_once_and_only_where_something_is_backed_up() {
+fn deletions_are_recorded_once_and_only_where_something_may_be_backed_up() {
     let world = World::get();
     let _policy = world.policy.read().unwrap();
     let key = "skip/deleted.txt";

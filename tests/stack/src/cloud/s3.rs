@@ -71,7 +71,17 @@ impl Cloud {
 
     /// Lets a bucket keep versions.
     pub fn enable_versioning(&self, bucket: &str) -> Result<()> {
-        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        self.put_versioning(bucket, "Enabled")
+    }
+
+    /// Lets a bucket keep no more versions than it has: new ones are `null`.
+    pub fn suspend_versioning(&self, bucket: &str) -> Result<()> {
+        self.put_versioning(bucket, "Suspended")
+    }
+
+    fn put_versioning(&self, bucket: &str, status: &str) -> Result<()> {
+        let body =
+            format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>");
         let path = format!("/{bucket}?versioning");
         self.object(&Method::PUT, &path, body.as_bytes(), &[])
             .map(drop)

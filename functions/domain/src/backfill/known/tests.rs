@@ -43,6 +43,7 @@ fn version(id: Option<&str>) -> Version {
         etag: object.etag,
         modified: object.last_modified.expect("known"),
         marker: false,
+        rank: 0,
     }
 }
 

@@ -15,6 +15,7 @@ fn version(number: usize, marker: bool) -> Version {
         },
         modified: Timestamp::from_second(second).expect("a time"),
         marker,
+        rank: 0,
     }
 }
 

@@ -70,6 +70,11 @@ fn deletion(id: Option<&str>, marker: bool, second: i64, sequencer: u64) -> Sour
     };
     SourceObject {
         deletion: Some(key),
+        deletion_type: Some(if marker {
+            Deletion::MarkerCreated
+        } else {
+            Deletion::Permanent
+        }),
         last_modified: None,
         ..written
     }
@@ -145,11 +150,10 @@ fn replay(history: &[(u8, Op)]) -> (Vec<RecoveryPoint>, Vec<Option<String>>) {
                 });
             }
             Op::Remove(place) => {
-                let named: Vec<_> = layers.iter().filter(|it| it.id != NULL_VERSION).collect();
-                if named.is_empty() {
+                if layers.is_empty() {
                     continue;
                 }
-                let id = named[place % named.len()].id.clone();
+                let id = layers[place % layers.len()].id.clone();
                 let gone = deletion(Some(&id), false, second, number);
                 points.push(point("primary", gone, Status::Deleted));
                 layers.retain(|there| there.id != id);
@@ -192,6 +196,24 @@ proptest! {
         }
     }
 
+    /// A deletion is stamped by another clock than a write. When all is over, that changes nothing.
+    #[test]
+    fn stamps_that_are_some_seconds_off_leave_the_end_as_it_is(
+        history in prop::collection::vec((0u8..4, op()), 1..14),
+        off in prop::collection::vec(-4i64..=4, 14),
+    ) {
+        let (mut points, states) = replay(&history);
+        for (point, off) in points.iter_mut().zip(off) {
+            if point.object.deletion.is_some() {
+                let second = (point.object.event_at.as_second() + off).max(0);
+                point.object.event_at = at(second);
+            }
+        }
+        let end = i64::try_from(states.len()).expect("small") + 10;
+        let expected = states.last().expect("a state");
+        prop_assert_eq!(&offered(&at_moment(&points, at(end), None)), expected, "{:?}", points);
+    }
+
     /// What happens later changes nothing about a moment.
     #[test]
     fn a_moment_never_changes_afterwards(
@@ -232,6 +254,40 @@ fn a_version_that_is_not_stored_is_missing_and_no_older_one_takes_its_place() {
             AtMoment::Offered { .. }
         ));
     }
+}
+
+/// An object from before versioning is overwritten, and cleaned up by its id.
+#[test]
+fn removing_an_old_null_version_leaves_the_live_one() {
+    let live = point("primary", version(Some("v1"), 20, 2), Status::Stored);
+    let mut points = vec![
+        point("primary", version(None, 10, 1), Status::Stored),
+        live.clone(),
+        point(
+            "primary",
+            deletion(Some("null"), false, 30, 3),
+            Status::Deleted,
+        ),
+    ];
+    let copy = live.backup.map(|copy| copy.version_id);
+    assert_eq!(offered(&at_moment(&points, at(40), None)), copy);
+    // Whoever wrote the point before this kind was kept left the two indistinguishable.
+    points[2].object.deletion_type = None;
+    assert_eq!(at_moment(&points, at(40), None), AtMoment::Deleted);
+}
+
+#[test]
+fn a_deletion_that_is_stamped_late_does_not_hide_what_was_written_after_it() {
+    let put = point("primary", version(Some("v2"), 10, 3), Status::Stored);
+    let at_end = |second, sequencer| {
+        let mut gone = deletion(Some("m"), true, second, sequencer);
+        gone.event_at = at(second);
+        let points = [put.clone(), point("primary", gone, Status::Deleted)];
+        offered(&at_moment(&points, at(100), None)).is_some()
+    };
+    assert!(at_end(11, 2), "a second late");
+    assert!(!at_end(9, 4), "a second early");
+    assert!(at_end(20, 2) && !at_end(21, 2), "no more than some seconds");
 }
 
 #[test]

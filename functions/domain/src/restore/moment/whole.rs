@@ -1,10 +1,10 @@
 //! From which moment on a key can be restored, where some of its copies have expired.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Deed, Entry};
+use super::entries;
 use crate::catalog::{RecoveryPoint, Status};
 
 /// The first moment from which on nothing that has expired was the latest version of the key;
@@ -29,23 +29,18 @@ pub fn whole_from(points: &[RecoveryPoint]) -> Option<Timestamp> {
         .map(key)
         .collect();
     // One entry a version, however many destinations have a point of it.
-    let entries: BTreeMap<_, _> = points.iter().map(|it| (key(it), Entry::of(it))).collect();
-    let mut removed: BTreeMap<&str, i64> = BTreeMap::new();
-    for entry in entries.values() {
-        if let Deed::Removed(id) = entry.deed {
-            let second = removed.entry(id).or_insert(entry.second);
-            *second = entry.second.min(*second);
-        }
-    }
-    let mut entries: Vec<_> = entries
-        .iter()
-        .filter(|(_, entry)| !matches!(entry.deed, Deed::Removed(_)))
-        .collect();
-    entries.sort_by(|(_, left), (_, right)| right.compare(left));
+    let mut seen = BTreeSet::new();
+    let mut all = entries(points);
+    all.retain(|entry| seen.insert(key(entry.point)));
+    let (mut entries, removals): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|entry| entry.id().is_some());
+    entries.sort_by(|left, right| right.compare(left));
     let (mut next, mut whole): (Option<i64>, Option<Timestamp>) = (None, None);
-    for (key, entry) in entries {
-        let removal = entry.id().and_then(|id| removed.get(id)).copied();
-        if lost.contains(key) && !offered.contains(key) {
+    for entry in entries {
+        let removed = removals.iter().filter(|removal| removal.removes(&entry));
+        let removal = removed.map(|removal| removal.second).min();
+        let key = key(entry.point);
+        if lost.contains(&key) && !offered.contains(&key) {
             let until = next.into_iter().chain(removal).min();
             let until = until.and_then(|second| Timestamp::from_second(second).ok());
             whole = whole.max(Some(until.unwrap_or(Timestamp::MAX)));
