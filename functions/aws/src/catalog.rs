@@ -33,7 +33,7 @@ pub use keys::Keys;
 pub use lag::{Ended, Tracked};
 pub use order::Owed;
 pub use sample::Segment;
-pub use watch::{Claim, Page};
+pub use watch::{Claim, Due, Noted, Page};
 
 type Item = HashMap<String, AttributeValue>;
 

@@ -81,7 +81,7 @@ impl Closing {
         cause.object = event::object_of(&dead.event);
         let (destinations, outcomes) = self.record(dead, &cause).await?;
         if !destinations.is_empty() {
-            if !parked {
+            if !parked && dead.known() != Known::Untold {
                 let parked = queue::park(
                     &self.sqs,
                     &self.queue,
@@ -132,7 +132,8 @@ impl Closing {
         if !outcomes.is_empty() {
             return Ok((watch::unfinished(dead, &points), outcomes));
         }
-        let is_left_alone = dead.known() == Known::Silent && watch::is_taken_over(dead, &points);
+        let may_be = matches!(dead.known(), Known::Silent | Known::Untold);
+        let is_left_alone = may_be && watch::is_taken_over(dead, &points);
         if is_left_alone || points.iter().any(|point| own(&point)) {
             return Ok((vec![], vec![]));
         }

@@ -33,6 +33,13 @@ impl Deadline {
         self.end.saturating_duration_since(Instant::now() + spare)
     }
 
+    /// Hundredths of the time that are over, 100 at most.
+    pub fn hundredths(&self) -> u32 {
+        let whole = (self.end - self.start).as_millis().max(1);
+        let over = self.start.elapsed().as_millis().saturating_mul(100) / whole;
+        u32::try_from(over).unwrap_or(u32::MAX).min(100)
+    }
+
     /// Whether it is too late to begin something that takes long: four fifths are over. What is
     /// begun before that has the last fifth to end in.
     pub fn is_near(&self) -> bool {
@@ -47,14 +54,14 @@ mod tests {
     #[test]
     fn a_deadline_that_has_passed_leaves_no_time() {
         let passed = Deadline::at_ms(1);
-        assert!(passed.is_near());
+        assert!(passed.is_near() && passed.hundredths() <= 100);
         assert_eq!(passed.left(), Duration::ZERO);
     }
 
     #[test]
     fn a_far_deadline_is_not_near_and_keeps_a_twentieth_back() {
         let far = Deadline::after(Duration::from_hours(1));
-        assert!(!far.is_near());
+        assert!(!far.is_near() && far.hundredths() == 0);
         assert!(far.left() <= Duration::from_mins(57) && far.left() > Duration::from_mins(56));
     }
 }

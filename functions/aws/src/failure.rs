@@ -19,6 +19,9 @@ pub struct Failure {
     pub behind: Option<Box<Cause>>,
     /// Which side the call was on, where it is the answer of one.
     pub side: Option<Side>,
+    /// Whether no write to the backup can come of it any more, see
+    /// [`backup_domain::error::sent_nothing`].
+    pub sent_nothing: bool,
 }
 
 impl Failure {
@@ -30,6 +33,7 @@ impl Failure {
             advice: name.advice().to_owned(),
             behind: None,
             side: None,
+            sent_nothing: false,
         }
     }
 
@@ -49,6 +53,7 @@ impl<E: Named + 'static> From<E> for Failure {
             advice: error.advice(),
             behind: None,
             side: None,
+            sent_nothing: false,
         }
     }
 }
@@ -144,6 +149,11 @@ impl ApiError {
     /// Whether a slower pace is asked for.
     pub fn is_throttle(&self) -> bool {
         THROTTLES.contains(&self.code.as_str()) || matches!(self.status, Some(429 | 503))
+    }
+
+    /// Whether a write was surely turned away: the answer is no, and not that something broke.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.status, Some(300..=499 | 503))
     }
 
     fn line(&self, on: &str) -> String {
@@ -271,6 +281,16 @@ mod tests {
                 name,
                 "{code} {status:?}"
             );
+        }
+    }
+
+    #[test]
+    fn only_a_clear_no_says_that_nothing_was_written() {
+        for status in [301, 403, 404, 409, 412, 429, 503] {
+            assert!(api("", Some(status)).is_refused(), "{status}");
+        }
+        for status in [None, Some(200), Some(500), Some(502), Some(504)] {
+            assert!(!api("InternalError", status).is_refused(), "{status:?}");
         }
     }
 

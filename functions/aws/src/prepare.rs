@@ -121,7 +121,7 @@ fn adopted(task: &CopyTask, source: Facts, version_id: String) -> Copied {
     Copied {
         adopted: true,
         modified: task.object.last_modified,
-        cut_off: true,
+        cut_off: task.cut_off(),
         ..Copied::made(source, version_id, true, Timestamp::now())
     }
 }
@@ -129,7 +129,7 @@ fn adopted(task: &CopyTask, source: Facts, version_id: String) -> Copied {
 fn end(task: &CopyTask, outcome: CopyOutcome, reason: &str, headed: Option<&Headed>) -> Prepared {
     let facts = headed.map(|headed| headed.facts.clone());
     Prepared::Ended(Box::new(Copied {
-        cut_off: task.may_be_done(),
+        cut_off: task.cut_off(),
         ..Copied::ended(outcome, reason, facts, Timestamp::now())
     }))
 }

@@ -160,6 +160,7 @@ impl Place {
         };
         Raised {
             name: failure.name,
+            sent_nothing: failure.sent_nothing,
             cause: Cause {
                 error,
                 object: self.object,
@@ -179,13 +180,26 @@ pub struct Raised {
     pub name: ErrorName,
     /// `errorMessage` of the answer, as JSON.
     pub cause: Cause,
+    /// Said beside it, see [`Failure::sent_nothing`].
+    pub sent_nothing: bool,
+}
+
+impl Raised {
+    /// `errorMessage` of the answer.
+    pub fn message(&self) -> String {
+        let mut said = serde_json::json!(self.cause);
+        if let Some(fields) = said.as_object_mut().filter(|_| self.sent_nothing) {
+            fields.insert("sentNothing".to_owned(), true.into());
+        }
+        said.to_string()
+    }
 }
 
 impl From<Raised> for Diagnostic {
     fn from(raised: Raised) -> Self {
         Self {
             error_type: raised.name.to_string(),
-            error_message: serde_json::to_string(&raised.cause).unwrap_or(raised.cause.message),
+            error_message: raised.message(),
         }
     }
 }

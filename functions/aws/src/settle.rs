@@ -6,7 +6,7 @@
 mod promote;
 
 use backup_domain::catalog::{RecoveryPoint, partition_key, sort_key};
-use backup_domain::order::{Listing, Step, Version, View, owed_after, settle};
+use backup_domain::order::{Listing, Step, Version, View, owed_after, settle, unrecorded};
 use tracing::info;
 
 use crate::catalog::{Catalog, Owed};
@@ -43,8 +43,24 @@ impl Settle<'_> {
         let mut noted = Vec::new();
         for round in 0.. {
             let seen = self.look().await?;
-            match settle(&self.view(&seen), round)? {
-                Step::Done => break,
+            let view = self.view(&seen);
+            match settle(&view, round)? {
+                Step::Done => {
+                    let Some((version, copy)) = unrecorded(&view) else {
+                        break;
+                    };
+                    let mut points = seen.points.iter();
+                    let point = points.find(|point| point.in_order().version.is(&version));
+                    let Some(point) = point else { break };
+                    info!(
+                        round,
+                        version = version.id,
+                        "recording the promotion on top"
+                    );
+                    if !self.adopt(point, copy, deadline).await? {
+                        break;
+                    }
+                }
                 Step::Promote { version, from } => {
                     let point = seen
                         .points

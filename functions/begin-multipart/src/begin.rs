@@ -27,6 +27,16 @@ impl Begin {
     /// Begins an upload, goes on with one, or says why there is nothing to upload; none of it while
     /// the destination's breaker is open.
     pub async fn begin(&self, task: CopyTask) -> Result<Begun, Failure> {
+        // No upload makes a version before it is completed.
+        let sent_nothing = task.begun == 0 && task.rejected.is_empty();
+        let begun = self.admitted(task).await;
+        begun.map_err(|failure| Failure {
+            sent_nothing,
+            ..failure
+        })
+    }
+
+    async fn admitted(&self, task: CopyTask) -> Result<Begun, Failure> {
         let probe = self.breakers.admit(&task.target, task.execution.as_ref());
         let probe = probe.await?;
         let mut begun = self.tried(task).await?;
@@ -139,7 +149,7 @@ fn begun(task: &CopyTask, ready: &Ready, upload: Upload) -> Begun {
         upload: Some(upload),
         source: Some(ready.headed.facts.clone()),
         modified: task.object.last_modified,
-        cut_off: task.may_be_done(),
+        cut_off: task.cut_off(),
         probe: false,
         remark: remark(&ready.headed),
     }

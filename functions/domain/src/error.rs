@@ -82,6 +82,8 @@ error_names! {
     InvalidBackfill => "correct the request and start a new execution",
     /// Raised at the end of a backfill that leaves something out of the backup; its report says what.
     BackfillIncomplete => "read the report; what failed is redriven by itself, what was left goes on with s3-backup backfill --resume",
+    /// Raised at the end of an execution whose failure was recorded and parked, but could not be told.
+    Untold => "the watcher tells it; check the topic and its policy",
     /// The dead-letter queue refused the event.
     Unparked => "check the dead-letter queue and its policy; the catalog holds the failure, s3-backup redrive goes by it",
 }
@@ -242,6 +244,26 @@ pub fn cause_of(error_output: &serde_json::Value) -> Cause {
         advice: advice.to_owned(),
         side: None,
     }
+}
+
+/// Whether a failure says of itself that no write to the backup can come of its step any more: nothing
+/// was sent by any try of it, or what was sent was surely turned away. Whatever says nothing, such as
+/// a time-out, may have sent something.
+pub fn sent_nothing(error_output: &serde_json::Value) -> bool {
+    let raw = error_output
+        .get("Cause")
+        .and_then(serde_json::Value::as_str);
+    let raised = raw.and_then(|raw| serde_json::from_str::<Raised>(raw).ok());
+    let said = raised.and_then(|it| serde_json::from_str::<Said>(&it.error_message).ok());
+    said.is_some_and(|said| said.sent_nothing)
+}
+
+/// What a cause says beside a [`Cause`].
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    #[serde(default)]
+    sent_nothing: bool,
 }
 
 /// The JSON that the Lambda service makes of a raised error.

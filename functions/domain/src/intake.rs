@@ -125,8 +125,12 @@ pub fn verdict(answer: &Answer) -> Verdict {
         Answer::Nothing { why } => return Verdict::GoBack(why.clone()),
     };
     match (status, error) {
-        // Recorded, parked and told by the execution itself.
-        ("FAILED", Some(error)) if error == ErrorName::BackupFailed.as_str() => {
+        // Recorded and parked by the execution itself, and told as far as the topic took it.
+        ("FAILED", Some(error))
+            if [ErrorName::BackupFailed, ErrorName::Untold]
+                .map(ErrorName::as_str)
+                .contains(&error) =>
+        {
             Verdict::Acknowledge
         }
         ("SUCCEEDED", _) => match serde_json::from_str::<Output>(output.unwrap_or_default()) {

@@ -10,6 +10,7 @@
 //! *owed* a settling once it cannot land any longer ([`owed_after`]).
 
 mod glance;
+mod owed;
 mod source;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +20,7 @@ use crate::error::{ErrorName, Named};
 use crate::policy::Deletes;
 
 pub use glance::{Mine, SourceLatest, settled_at_a_glance};
+pub use owed::Left;
 pub use source::{Listing, Point, Version, compare, newest};
 
 /// Rounds of acting and reading again after which a caller gives up, see [`settle`].
@@ -239,6 +241,19 @@ fn on_top<'v, 'a>(view: &'v View<'a>) -> Option<&'v Point<'a>> {
         .iter()
         .find(|point| point.has_copy(version_id) || marked.is_some_and(|mark| point.is_of(&mark)))
         .filter(|point| !point.is_bad(version_id))
+}
+
+/// The copy on top that is to be recorded before a settling ends: a promotion whose answer was lost, of
+/// a version whose other copies have all expired. Its point would stay `expired` though it has a copy.
+pub fn unrecorded<'a>(view: &View<'a>) -> Option<(Version<'a>, &'a str)> {
+    let BackupLatest::Object { version_id, .. } = view.backup else {
+        return None;
+    };
+    let top = on_top(view)?;
+    let lost = top.status == Status::Expired && !top.has_copy(version_id);
+    // Only what the source still has can be proven.
+    let lost = lost && view.source.has(&top.version);
+    lost.then_some((top.version, version_id))
 }
 
 /// Whether an execution owes the key a settling before it ends, whatever its own status says.

@@ -175,9 +175,16 @@ impl CopyTask {
         }
     }
 
-    /// Whether an earlier try may have copied already, its answer lost.
+    /// Whether an earlier try, of this execution or of one before, may have copied already, its answer
+    /// lost.
     pub fn may_be_done(&self) -> bool {
-        self.retry > 0 || self.begun > 0 || self.target.attempts > 1
+        self.cut_off() || self.target.attempts > 1
+    }
+
+    /// Whether a copy of an earlier try of this execution may land yet. What executions before have
+    /// left is owed by the target itself.
+    pub fn cut_off(&self) -> bool {
+        self.retry > 0 || self.begun > 0 || !self.rejected.is_empty()
     }
 }
 
@@ -209,7 +216,7 @@ pub struct Copied {
     /// Last-modified of the source, where it was headed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
-    /// Whether an earlier try may have been cut off, its copy landing later.
+    /// Whether an earlier try of this execution may have been cut off, its copy landing later.
     #[serde(default)]
     pub cut_off: bool,
     /// Whether it tries if a destination is back, see [`crate::breaker`].

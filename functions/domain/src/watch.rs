@@ -3,10 +3,12 @@
 //! `States.ALL` sees neither a stop by hand, nor the machine's time-out, nor `States.Runtime`. Such an
 //! execution is closed (recorded, parked, told) or started again, never both.
 
+mod change;
+mod plan;
+
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -17,22 +19,8 @@ use crate::event::Redrive;
 use crate::order::owed_after;
 use crate::task::{Execution, Machine, Outcome};
 
-/// A "Step Functions Execution Status Change", as far as it is read: it may be late, so the execution
-/// is asked itself (AWS Step Functions Developer Guide, "Automating Step Functions event delivery with
-/// EventBridge").
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct StatusChange {
-    /// What changed.
-    pub detail: StatusChangeDetail,
-}
-
-/// See [`StatusChange`].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StatusChangeDetail {
-    /// ARN of the execution.
-    pub execution_arn: String,
-}
+pub use change::{StatusChange, StatusChangeDetail};
+pub use plan::{AGAIN_MAX, Leaves, Part, leaves};
 
 /// Executions that may try one version before it is given up: closed, and left to a person.
 pub const ATTEMPTS_MAX: u32 = 5;
@@ -72,6 +60,8 @@ pub enum Known {
     Told,
     /// Recorded and told, but the queue refused the event.
     Unparked,
+    /// Recorded and parked, but the topic refused the message.
+    Untold,
     /// It was to settle an order, which its point still owes: the sweep starts it again.
     Owed,
     /// Nothing.
@@ -84,10 +74,18 @@ impl Dead {
         let name = self.error.as_deref().and_then(|error| error.parse().ok());
         match (self.ended, name) {
             (Ended::Failed, Some(ErrorName::BackupFailed)) => Known::Told,
+            (Ended::Failed, Some(ErrorName::Unparked)) if self.is_untold() => Known::Silent,
             (Ended::Failed, Some(ErrorName::Unparked)) => Known::Unparked,
+            (Ended::Failed, Some(ErrorName::Untold)) => Known::Untold,
             _ if self.redrive().is_some_and(|redrive| redrive.settle) => Known::Owed,
             _ => Known::Silent,
         }
+    }
+
+    /// Whether it says that the topic refused its message.
+    fn is_untold(&self) -> bool {
+        let said = self.cause.as_deref().map(serde_json::from_str::<Value>);
+        said.is_some_and(|said| said.is_ok_and(|said| said["untold"] == true))
     }
 
     /// What its input says of a redrive.
@@ -207,7 +205,7 @@ pub fn todo(dead: &Dead, points: &[RecoveryPoint], rejected: bool) -> Todo {
     if known == Known::Told {
         return Todo::Nothing;
     }
-    if has(Status::Failed) || known == Known::Unparked {
+    if has(Status::Failed) || matches!(known, Known::Unparked | Known::Untold) {
         return Todo::Close;
     }
     if has(Status::Stored) {

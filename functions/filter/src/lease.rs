@@ -11,7 +11,7 @@ use backup_domain::SourceObject;
 use backup_domain::catalog::{RecoveryPoint, SHAPE, Status, day, partition_key, sort_key};
 use backup_domain::event::Redrive;
 use backup_domain::lease::{Claim, Held, claim, is_back, is_refutable, must_come_again};
-use backup_domain::order::must_settle;
+use backup_domain::order::{must_settle, owed_after};
 use backup_domain::task::{Execution, Machine, SettleOnly, Target};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
@@ -183,6 +183,10 @@ impl Filter {
             // What a dead owner has uploaded is gone on with; what it left behind is not forgotten.
             (point.upload, point.bad) = (old.upload, old.bad);
             (point.promotions, point.owed_after) = (old.promotions, old.owed_after);
+            if held.status == Status::Copying && held.owner != point.owner {
+                // It died, and what it had sent may land yet.
+                point.owed_after = point.owed_after.max(Some(owed_after(now)));
+            }
             info!(destination = %point.destination, attempts = point.attempts, "taking over");
             written = self.catalog.take_over(&point, &held).await?;
         }

@@ -1,13 +1,13 @@
 //! What Filter does with changed tags: copies follow them, and what no rule has taken before is looked
 //! at anew, since a rule may ask for tags.
 
-use backup_aws::{ErrorName, Failure};
+use backup_aws::Failure;
 use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
 use backup_domain::event::TaggedEvent;
 use backup_domain::object::NULL_VERSION;
 use backup_domain::policy::{Choice, Facts, NotifyLevel, Rule};
 use backup_domain::task::{Decision, Execution, Machine, SettleOnly, Target};
-use backup_domain::{Policy, SourceObject};
+use backup_domain::{Policy, SourceObject, sequencer};
 
 use crate::filter::{Filter, nothing, reasons, wanted};
 use crate::lease::{Claimant, Idle};
@@ -93,7 +93,7 @@ impl Filter {
             version_id: event.version_id.clone(),
             size: 0,
             etag: String::new(),
-            sequencer: event.sequencer(),
+            sequencer: sequencer::of_second(event.time, 0),
             last_modified: None,
             event_at: event.time,
             deletion: None,
@@ -107,6 +107,8 @@ impl Filter {
         object.size = head.headed.facts.size;
         object.etag = head.headed.facts.etag;
         object.last_modified = head.last_modified;
+        // The event that brought it may be still to come, and finds it by its second.
+        object.sequencer = sequencer::of_second(object.in_order().modified, 0);
         let latest = head.version_id.filter(|id| id != NULL_VERSION);
         object.version_id = object.version_id.or(latest);
         Ok(Some((object, known)))
@@ -136,12 +138,9 @@ fn followers(
         let rule = rule_of(policy, point).filter(|_| wanted(event.redrive.as_ref(), name));
         let Some(rule) = rule else { continue };
         match point.status {
-            // Which of the two the copy carries is not known before it is stored: once more then.
-            Status::Copying => {
-                let message = format!("{name}: the version is being copied, its tags follow then");
-                return Err(Failure::new(ErrorName::Unsettled, message));
-            }
-            Status::Stored | Status::Unsettled => {
+            // Which of the two a copy under way carries is not known before it is stored: Record waits
+            // for it, so that no other destination does.
+            Status::Copying | Status::Stored | Status::Unsettled => {
                 let mut target = target(policy, rule, name, object)?;
                 target.settle_only = Some(SettleOnly {
                     owed_after: None,

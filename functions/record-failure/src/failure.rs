@@ -4,8 +4,8 @@ use backup_aws::breakers::Breakers;
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::{Failure, rejected};
 use backup_domain::catalog::{RecoveryPoint, Status, day, partition_key, sort_key};
-use backup_domain::error::{Cause, cause_of};
-use backup_domain::order::owed_after;
+use backup_domain::error::{Cause, cause_of, sent_nothing};
+use backup_domain::order::Left;
 use backup_domain::task::{FailureTask, Outcome, Target};
 use backup_domain::{SourceObject, event};
 use jiff::Timestamp;
@@ -48,8 +48,13 @@ async fn end(
     };
     let mine = point.owner == task.execution.owner();
     if point.status != Status::Copying && (mine || target.settle_only.is_some()) {
-        // Whoever stored it: what was asked for is its order, and that is still owed.
-        catalog.unsettle(&point, cause, now).await?;
+        // Whoever stored it: what was asked for is its order, and that is still owed. What was to be
+        // settled for a debt goes on to owe that one.
+        let seen = target.settle_only.and_then(|settle| settle.owed_after);
+        let owed = seen
+            .filter(|seen| point.owed_after == Some(*seen))
+            .unwrap_or(now);
+        catalog.unsettle(&point, cause, owed).await?;
         return Ok("failed");
     }
     if !mine {
@@ -76,20 +81,18 @@ async fn end(
 }
 
 /// A copy that was never proven counts as none, and must not stay on top: the order is owed, at once
-/// where the copy is known, else when a request that was cut off can no longer land.
+/// where the copy is known, and when a request that was cut off can no longer land. A failure that
+/// sent nothing owes nothing.
 fn left_behind(point: &mut RecoveryPoint, task: &FailureTask, now: Timestamp) {
-    let copied = task
-        .copied
-        .as_ref()
-        .and_then(|copied| copied.version_id.clone());
-    let known = copied.is_some() || !task.rejected.is_empty();
+    let copied = task.copied.as_ref();
+    let copied = copied.and_then(|copied| copied.version_id.clone());
     for id in task.rejected.iter().cloned().chain(copied) {
         if !point.bad.contains(&id) {
             point.bad.push(id);
         }
     }
-    let owed = if known { now } else { owed_after(now) };
-    point.owed_after = point.owed_after.max(Some(owed));
+    let left = Left::of(task, sent_nothing(&task.error_output));
+    point.owed_after = left.owes(point.owed_after, now);
 }
 
 fn outcome(name: &str, status: &str, target: Option<&Target>, cause: Cause) -> Outcome {

@@ -4,7 +4,7 @@ use backup_aws::breakers::Breakers;
 use backup_aws::catalog::{Catalog, Written};
 use backup_aws::glance::Place;
 use backup_aws::settle::Settle;
-use backup_aws::{Clients, Deadline, Failure};
+use backup_aws::{Clients, Deadline, ErrorName, Failure};
 use backup_domain::catalog::{
     BackupVersion, RecoveryPoint, SHAPE, Status, day, partition_key, sort_key,
 };
@@ -32,7 +32,8 @@ impl Record {
         if let Some(settle) = task.target.settle_only {
             return self.settle_only(&task, settle, deadline).await;
         }
-        let mut point = point_of(&task, self.catalog.now());
+        let now = self.catalog.now();
+        let mut point = point_of(&task, now);
         let status = match self.catalog.end(&point).await? {
             Written::Yes => point.status.as_str(),
             Written::Refused(there) => {
@@ -48,8 +49,13 @@ impl Record {
                 status
             }
         };
-        if must_settle(point.status, task.copied.cut_off) || status == "duplicate" {
+        let left = task.copied.cut_off || task.target.owed_after.is_some();
+        if must_settle(point.status, left) || status == "duplicate" {
             self.settle(&task, &point, deadline).await?;
+            // What can still land is not taken back before its time.
+            if let Some(due) = point.owed_after.filter(|after| *after <= now) {
+                self.catalog.settled(&point.pk, &point.sk, due).await?;
+            }
         }
         let mut outcome = outcome_of(&task, status);
         if task.copied.probe {
@@ -84,13 +90,16 @@ impl Record {
         if settle.tags {
             return self.follow_tags(task).await;
         }
+        let now = self.catalog.now();
         self.settling(task).until_done(deadline).await?;
         let point = point_of(task, self.catalog.now());
-        if let Some(seen) = settle.owed_after {
-            self.catalog.settled(&point.pk, &point.sk, seen).await?;
-        } else if task.object.deletion.is_some() {
+        if settle.owed_after.is_none() && task.object.deletion.is_some() {
             // A second time, or as somebody else's: it is recorded as deleted either way.
-            self.catalog.end(&point).await?;
+            self.catalog.end_deletion(&point).await?;
+        }
+        let due = task.target.owed_after.filter(|after| *after <= now);
+        if let Some(seen) = settle.owed_after.or(due) {
+            self.catalog.settled(&point.pk, &point.sk, seen).await?;
         }
         Ok(outcome_of(task, "settled"))
     }
@@ -99,6 +108,10 @@ impl Record {
         let pk = partition_key(&task.object.bucket, &task.object.key);
         let sk = sort_key(&task.target.name, &task.object);
         if let Some(point) = self.catalog.get(&pk, &sk).await? {
+            if point.status == Status::Copying {
+                let message = "the version is being copied, its tags follow then";
+                return Err(Failure::new(ErrorName::Unsettled, message));
+            }
             self.settling(task).place.follow_tags(&point).await?;
         }
         Ok(outcome_of(task, "followed"))
@@ -142,11 +155,10 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         upload: None,
         promotions: vec![],
         bad: [target.bad.as_slice(), &task.rejected].concat(),
-        owed_after: if copied.cut_off {
-            Some(owed_after(now))
-        } else {
-            target.owed_after
-        },
+        // What executions before have left lands in its own time.
+        owed_after: target
+            .owed_after
+            .max(copied.cut_off.then(|| owed_after(now))),
         checksums: source
             .map(|facts| facts.checksums.clone())
             .unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Taking one thing up again: a dead execution's event, or an order that is owed.
 
-use backup_aws::catalog::Claim;
+use backup_aws::catalog::{Claim, Due};
 use backup_aws::executions::{self, State};
 use backup_aws::{Failure, rejected};
 use backup_domain::catalog::{RecoveryPoint, Status};
@@ -8,6 +8,7 @@ use backup_domain::error::{Cause, ErrorName};
 use backup_domain::event::Redrive;
 use backup_domain::task::Execution;
 use backup_domain::watch::{self, ATTEMPTS_MAX, Dead, Holder, Known, Todo, is_owned};
+use jiff::Timestamp;
 use serde_json::Value;
 use tracing::info;
 
@@ -28,6 +29,8 @@ pub enum Done {
     Owed,
     /// Given up and told before: left to a person.
     Stuck,
+    /// Its destination is away: a settling would fail as well.
+    Waiting,
 }
 
 /// What is to be started again.
@@ -39,21 +42,29 @@ struct Again<'a> {
 }
 
 impl Sweep {
-    /// Deals with an execution of the lists.
-    pub async fn listed(&self, arn: &str) -> Result<Done, Failure> {
+    /// Deals with an execution of the lists that ended at this moment, and that nobody has closed.
+    pub async fn listed(&self, arn: &str, stopped_at: Timestamp) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
-        match catalog.claimed(arn, catalog.now()).await? {
-            Some(Claim::Done) => return Ok(Done::Nothing),
-            Some(Claim::Held) => return Ok(Done::InFlight),
-            Some(Claim::Mine { .. }) | None => {}
+        let noted = catalog.noted(arn, catalog.now()).await?;
+        if noted.is_done(stopped_at) {
+            return Ok(Done::Nothing);
+        }
+        if noted.claim == Some(Claim::Held) {
+            return Ok(Done::InFlight);
         }
         let State::Dead(dead) = executions::describe(&self.executions, arn).await? else {
             return Ok(Done::Nothing);
         };
         let done = self.take_up(&dead, arn).await?;
         // What told everything itself may still own a point, which the index of open ones shows.
-        if matches!(done, Done::Restarted | Done::Owed) && dead.known() != Known::Told {
-            catalog.done(arn, catalog.now()).await?;
+        match (done, dead.known()) {
+            (Done::Nothing, Known::Told) => {
+                catalog.note_told(arn, stopped_at, catalog.now()).await?;
+            }
+            (Done::Restarted | Done::Owed, known) if known != Known::Told => {
+                catalog.done(arn, catalog.now()).await?;
+            }
+            _ => {}
         }
         Ok(done)
     }
@@ -77,12 +88,17 @@ impl Sweep {
             Holder::MayBeAsked => executions::describe(&self.executions, arn).await?,
             Holder::MayLive | Holder::Dead => State::Unknown,
         };
-        let dead = match state {
+        let (dead, is_listed) = match state {
             State::Running => return Ok(Done::Nothing),
-            State::Dead(dead) => *dead,
-            State::Succeeded | State::Unknown => watch::unknown(&point),
+            State::Dead(dead) => (*dead, true),
+            State::Succeeded | State::Unknown => (watch::unknown(&point), false),
         };
-        self.take_up(&dead, &format!("{arn}#walk")).await
+        let done = self.take_up(&dead, &format!("{arn}#walk")).await?;
+        if is_listed && done == Done::Restarted && dead.known() != Known::Told {
+            // Its list need not start it again.
+            catalog.done(arn, catalog.now()).await?;
+        }
+        Ok(done)
     }
 
     /// One of several sweeps, or the watcher, wins the claim.
@@ -163,21 +179,21 @@ impl Sweep {
         .await
     }
 
-    /// Settles what a point owes, once that is due.
-    pub async fn owing(&self, pk: &str, sk: &str) -> Result<Done, Failure> {
+    /// Settles what a point owes: the index says that it is due.
+    pub async fn owing(&self, due: &Due) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
-        let due = |point: &RecoveryPoint| {
-            let owed = point.owed_after.is_some_and(|after| after <= catalog.now());
-            owed && point.status != Status::Copying
-        };
-        let Some(point) = catalog.get(pk, sk).await?.filter(due) else {
-            return Ok(Done::Nothing);
-        };
-        let owed = point.owed_after.unwrap_or_default().to_string();
+        let (pk, sk) = (due.pk.as_str(), due.sk.as_str());
+        let owed = due.after.to_string();
         let given_up = watch::restart_name(&[pk, sk, &owed], 0);
         if catalog.claimed(&given_up, catalog.now()).await? == Some(Claim::Done) {
             return Ok(Done::Stuck);
         }
+        let is_due = |point: &RecoveryPoint| {
+            point.owed_after == Some(due.after) && point.status != Status::Copying
+        };
+        let Some(point) = catalog.get(pk, sk).await?.filter(is_due) else {
+            return Ok(Done::Nothing);
+        };
         let again = Again {
             subject: &[pk, sk, &owed],
             event: watch::event_of(&point),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use backup_aws::breakers::Breakers;
-use backup_aws::catalog::Start;
+use backup_aws::breakers::{Breakers, Ready};
+use backup_aws::catalog::{Due, Start};
 use backup_aws::dead::Closing;
-use backup_aws::{Deadline, Failure, StepFunctions, executions};
-use backup_domain::watch::Ended;
+use backup_aws::{Deadline, Failure, StepFunctions, at_once, executions};
+use backup_domain::watch::{Ended, Leaves, Part, leaves};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,8 +16,8 @@ use crate::restart::Done;
 
 /// Executions of one page of a list: what is dealt with before progress is kept.
 const PAGE: i32 = 100;
-/// Things that one run looks at.
-const LOOKS_MAX: u32 = 2000;
+/// Notes of a page that are read at once.
+const AT_ONCE: usize = 16;
 /// Pages of open points that one run goes through: where much has failed, the next goes on.
 const OPEN_PAGES: u32 = 8;
 /// Lists are behind by a moment (AWS Step Functions API Reference, "ListExecutions"), and a claim
@@ -47,8 +47,12 @@ pub struct Sweep {
 struct Marks {
     /// By status of the list.
     passes: BTreeMap<String, Pass>,
+    /// Where the debts go on.
+    owed: Option<Start>,
     /// Where the open points go on.
     open: Option<Start>,
+    /// Whether that page has left something before: then the next one comes.
+    open_left: bool,
 }
 
 /// One pass through the list of one status, the newest first.
@@ -61,8 +65,8 @@ struct Pass {
     begun: Timestamp,
     /// Where it goes on.
     token: Option<String>,
-    /// Whether it has left something.
-    left: bool,
+    /// What it has left, and when that ended.
+    again: Vec<(String, Timestamp)>,
 }
 
 impl Default for Pass {
@@ -71,7 +75,7 @@ impl Default for Pass {
             since: Timestamp::UNIX_EPOCH,
             begun: Timestamp::UNIX_EPOCH,
             token: None,
-            left: false,
+            again: vec![],
         }
     }
 }
@@ -85,17 +89,24 @@ pub struct Swept {
     closed: u32,
     owed: u32,
     stuck: u32,
+    /// Debts whose destination is away.
+    waiting: u32,
     /// Messages that tell of many.
     digests: u32,
     /// Failed; taken up by the next run.
     left: u32,
     #[serde(skip)]
     problem: Option<Failure>,
+    /// Looks of the part under way.
+    #[serde(skip)]
+    part_looked: u32,
 }
 
 impl Swept {
     fn count(&mut self, what: &str, done: Result<Done, Failure>) -> bool {
-        self.looked += 1;
+        let cheap = matches!(done, Ok(Done::Stuck | Done::Waiting));
+        self.part_looked += u32::from(!cheap);
+        self.looked += u32::from(!cheap);
         match done {
             Ok(Done::Nothing) => return true,
             Ok(Done::InFlight) => {}
@@ -103,6 +114,7 @@ impl Swept {
             Ok(Done::Closed) => self.closed += 1,
             Ok(Done::Owed) => self.owed += 1,
             Ok(Done::Stuck) => self.stuck += 1,
+            Ok(Done::Waiting) => self.waiting += 1,
             Err(problem) => {
                 self.fail(what, problem);
                 self.found += 1;
@@ -119,8 +131,8 @@ impl Swept {
         self.problem.get_or_insert(problem);
     }
 
-    fn is_over(&self, deadline: Deadline) -> bool {
-        self.looked >= LOOKS_MAX || deadline.is_near()
+    fn is_over(&self, part: Part, deadline: Deadline) -> bool {
+        part.is_over(self.part_looked, deadline.hundredths())
     }
 }
 
@@ -132,12 +144,14 @@ impl Sweep {
         let marks = catalog.marks("sweep").await?.unwrap_or_default();
         let mut marks: Marks = serde_json::from_str(&marks).unwrap_or_default();
         let mut swept = Swept::default();
-        for (status, ended) in STATUSES {
-            let pass = marks.passes.entry(status.to_owned()).or_default();
-            self.pass(status, ended, pass, &mut swept, deadline).await;
+        for part in Part::ALL {
+            swept.part_looked = 0;
+            match part {
+                Part::Owed => self.owed(&mut marks, &mut swept, deadline).await,
+                Part::Copying => self.copying(&mut marks, &mut swept, deadline).await,
+                Part::Lists => self.lists(&mut marks, &mut swept, deadline).await,
+            }
         }
-        self.owed(&mut swept, deadline).await;
-        self.copying(&mut marks, &mut swept, deadline).await;
         let notices = &self.closing.notices;
         match notices.tell_digests().await {
             Ok(told) => swept.digests = told,
@@ -159,13 +173,14 @@ impl Sweep {
             closed,
             owed,
             stuck,
+            waiting,
             digests,
             left,
             ..
         } = swept;
         info!(
             looked,
-            found, restarted, closed, owed, stuck, digests, left, "swept"
+            found, restarted, closed, owed, stuck, waiting, digests, left, "swept"
         );
         match swept.problem.take() {
             Some(problem) => {
@@ -174,6 +189,31 @@ impl Sweep {
             }
             None => Ok(swept),
         }
+    }
+
+    async fn lists(&self, marks: &mut Marks, swept: &mut Swept, deadline: Deadline) {
+        for (status, ended) in STATUSES {
+            let pass = marks.passes.entry(status.to_owned()).or_default();
+            let before = std::mem::take(&mut pass.again);
+            pass.again = self.dealt_with(before, swept).await;
+            self.pass(status, ended, pass, swept, deadline).await;
+        }
+    }
+
+    /// Deals with executions; returns those that it could not.
+    async fn dealt_with(
+        &self,
+        ended: Vec<(String, Timestamp)>,
+        swept: &mut Swept,
+    ) -> Vec<(String, Timestamp)> {
+        let mut left = vec![];
+        for (arn, stopped_at) in ended {
+            let done = self.listed(&arn, stopped_at).await;
+            if !swept.count(&arn, done) {
+                left.push((arn, stopped_at));
+            }
+        }
+        left
     }
 
     /// Executions that ended badly since the last pass.
@@ -185,59 +225,115 @@ impl Sweep {
         swept: &mut Swept,
         deadline: Deadline,
     ) {
-        while !swept.is_over(deadline) {
+        while !swept.is_over(Part::Lists, deadline) {
             if pass.token.is_none() {
-                (pass.begun, pass.left) = (self.closing.catalog.now(), false);
+                pass.begun = self.closing.catalog.now();
             }
             let token = pass.token.take();
             let listed =
-                executions::list(&self.executions, &self.machine, ended, PAGE, token).await;
-            let (listed, next) = match listed {
+                executions::list(&self.executions, &self.machine, ended, PAGE, token.clone());
+            let (listed, next) = match listed.await {
                 Ok(listed) => listed,
                 // A token lives for a day: without it the pass begins anew.
                 Err(problem) => return swept.fail(status, problem),
             };
             let since = pass.since;
-            for execution in listed.iter().filter(|it| it.stopped_at >= since) {
-                let done = self.listed(&execution.arn).await;
-                pass.left |= !swept.count(&execution.arn, done);
+            let recent = listed.iter().filter(|it| it.stopped_at >= since);
+            let recent = recent.map(|it| (it.arn.clone(), it.stopped_at)).collect();
+            let open = self.open_ones(recent).await;
+            let left = self.dealt_with(open, swept).await;
+            match leaves(std::mem::take(&mut pass.again), left) {
+                Leaves::Again(again) => pass.again = again,
+                Leaves::Page => {
+                    pass.token = token;
+                    return;
+                }
             }
             let oldest = since.saturating_sub(MACHINE_MAX).unwrap_or(Timestamp::MIN);
             let is_through = listed.last().is_none_or(|it| it.started_at < oldest);
             pass.token = next.filter(|_| !is_through);
             if pass.token.is_none() {
-                if !pass.left {
-                    let since = pass.begun.saturating_sub(OVERLAP);
-                    pass.since = since.unwrap_or(Timestamp::MIN);
-                }
+                let since = pass.begun.saturating_sub(OVERLAP);
+                pass.since = since.unwrap_or(Timestamp::MIN);
                 return;
             }
         }
     }
 
-    /// Points that owe a settling: few, so every run looks at all.
-    async fn owed(&self, swept: &mut Swept, deadline: Deadline) {
-        let mut from = None;
-        while !swept.is_over(deadline) {
-            let page = match self.closing.catalog.owing(from).await {
+    /// Those of which nothing is noted that ends them: nearly all have told everything themselves,
+    /// which costs one read each, many at once.
+    async fn open_ones(&self, ended: Vec<(String, Timestamp)>) -> Vec<(String, Timestamp)> {
+        let catalog = &self.closing.catalog;
+        let now = catalog.now();
+        let read = at_once::each(ended, AT_ONCE, |(arn, stopped_at)| {
+            let catalog = catalog.clone();
+            async move {
+                let noted = catalog.noted(&arn, now).await;
+                // One that cannot be read is looked at by itself.
+                let is_done = noted.is_ok_and(|noted| noted.is_done(stopped_at));
+                (!is_done).then_some((arn, stopped_at))
+            }
+        });
+        read.await.into_iter().flatten().collect()
+    }
+
+    /// Points that owe a settling, from where the last run stopped. Where a destination is away, they
+    /// wait: nothing is lost by that, and what they would start would fail and be parked.
+    async fn owed(&self, marks: &mut Marks, swept: &mut Swept, deadline: Deadline) {
+        let mut ready = BTreeMap::new();
+        while !swept.is_over(Part::Owed, deadline) {
+            let now = self.closing.catalog.now();
+            let page = self.closing.catalog.due(marks.owed.clone(), now).await;
+            let (due, next) = match page {
                 Ok(page) => page,
-                Err(problem) => return swept.fail("what is owed", problem),
+                Err(problem) => {
+                    // A place that is no more, or a table that does not answer.
+                    marks.owed = None;
+                    return swept.fail("what is owed", problem);
+                }
             };
-            for (pk, sk) in &page.keys {
-                let done = self.owing(pk, sk).await;
-                swept.count(pk, done);
+            for due in &due {
+                let done = if self.may_settle(due, &mut ready).await {
+                    self.owing(due).await
+                } else {
+                    Ok(Done::Waiting)
+                };
+                swept.count(&due.pk, done);
             }
-            from = page.next;
-            if from.is_none() {
+            marks.owed = next;
+            if marks.owed.is_none() {
                 return;
             }
         }
     }
 
-    /// Points that are being copied by nobody whose death a list has shown.
+    /// Whether the destination of a debt answers, as its breaker shows it: one that may be back is
+    /// tried by one of them a run. A breaker that cannot be read holds nothing up.
+    async fn may_settle(&self, due: &Due, ready: &mut BTreeMap<String, Ready>) -> bool {
+        let destination = due.sk.split('#').next().unwrap_or_default();
+        if !ready.contains_key(destination) {
+            let read = self.breakers.ready(destination).await;
+            let read = read.unwrap_or_else(|problem| {
+                warn!(destination, problem = %problem.message, "settled without its breaker");
+                Ready::All
+            });
+            ready.insert(destination.to_owned(), read);
+        }
+        match ready.get_mut(destination) {
+            Some(Ready::None) => false,
+            Some(one @ Ready::One) => {
+                *one = Ready::None;
+                true
+            }
+            Some(Ready::All) | None => true,
+        }
+    }
+
+    /// Points that are being copied by nobody whose death a list has shown. A page that leaves
+    /// something comes once more, and then the next one.
     async fn copying(&self, marks: &mut Marks, swept: &mut Swept, deadline: Deadline) {
         for _ in 0..OPEN_PAGES {
-            if swept.is_over(deadline) {
+            if swept.is_over(Part::Copying, deadline) {
                 return;
             }
             let page = match self.closing.catalog.copying(marks.open.clone()).await {
@@ -249,10 +345,11 @@ impl Sweep {
                 let done = self.held(pk, sk).await;
                 left |= !swept.count(pk, done);
             }
-            if left {
+            if left && !marks.open_left {
+                marks.open_left = true;
                 return;
             }
-            marks.open = page.next;
+            (marks.open, marks.open_left) = (page.next, false);
             if marks.open.is_none() {
                 return;
             }

@@ -20,12 +20,22 @@ pub struct Watched {
 }
 
 impl Watcher {
-    /// Closes the execution, unless it told everything itself, runs again, or is closed already.
+    /// Closes the execution, unless it told everything itself, runs again, or is closed already. One
+    /// that says that it told is not asked: an outage fails more a second than Step Functions answers
+    /// for.
     pub async fn watch(&self, change: StatusChange) -> Result<Watched, Failure> {
+        let told_at = change.detail.told_at();
         let arn = change.detail.execution_arn;
+        if let Some(at) = told_at {
+            let catalog = &self.closing.catalog;
+            catalog.note_told(&arn, at, catalog.now()).await?;
+            return Ok(Watched { closed: false });
+        }
         let closed = match describe(&self.executions, &arn).await? {
             State::Dead(dead) => match dead.known() {
-                Known::Silent | Known::Unparked => self.closing.close(&dead).await?,
+                Known::Silent | Known::Unparked | Known::Untold => {
+                    self.closing.close(&dead).await?
+                }
                 Known::Told | Known::Owed => false,
             },
             State::Running | State::Succeeded | State::Unknown => false,

@@ -307,6 +307,12 @@ fn term_holds(body: &Value, term: &str, item: Option<&Item>) -> bool {
         return there(name).is_some_and(|it| values.iter().any(|value| valued(body, value) == it));
     }
     if let Some((name, value)) = term.split_once(" < ") {
+        if let (Some(left), Some(right)) = (
+            there(name).and_then(|it| it["S"].as_str()),
+            valued(body, value)["S"].as_str(),
+        ) {
+            return left < right;
+        }
         let size = name
             .strip_prefix("size(")
             .and_then(|it| it.strip_suffix(')'));

@@ -214,7 +214,7 @@ async fn answered<R: Serialize>(run: impl Future<Output = Result<R, Raised>>) ->
     match run.await {
         Ok(output) => Ok(serde_json::to_value(output).expect("JSON")),
         Err(raised) => {
-            let message = serde_json::to_string(&raised.cause).expect("JSON");
+            let message = raised.message();
             let name = raised.name.to_string();
             let cause = json!({"errorType": name, "errorMessage": message});
             Err((name, cause.to_string()))

@@ -54,7 +54,7 @@ fn finish(state: &mut State, arn: &str, problem: Option<(String, String)>) {
     execution.end("FAILED", now_ms);
     (execution.error, execution.cause) = (error.clone(), cause);
     state.ended.push(arn.to_owned());
-    if !["BackupFailed", "Unparked"].contains(&error.as_str()) {
+    if !["BackupFailed", "Unparked", "Untold"].contains(&error.as_str()) {
         state
             .broken
             .push(format!("an execution failed with {error}"));
@@ -76,7 +76,14 @@ pub fn spawn(world: &World, machine: &Machine) {
     for arn in ended {
         for wait_ms in deliveries(&mut world.state()) {
             let (world, machine) = (world.clone(), machine.clone());
-            let change = json!({"detail": {"executionArn": arn}});
+            let change = {
+                let state = world.state();
+                let ended = &state.executions[&arn];
+                json!({"detail": {
+                    "executionArn": arn, "status": ended.status, "error": ended.error,
+                    "stopDate": ended.stopped_ms,
+                }})
+            };
             tokio::task::spawn_local(async move {
                 world.sleep(wait_ms).await;
                 tried(&world, &machine, "watcher", change).await;

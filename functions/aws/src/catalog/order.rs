@@ -176,8 +176,8 @@ impl Catalog {
         self.sent(request).await.map(drop)
     }
 
-    /// Marks what `owner` has stored as `unsettled`, due to be settled once more. Says whether it
-    /// was there.
+    /// Marks what `owner` has stored as `unsettled`, to be settled once more from `owed` on, or later
+    /// where a later write was noted. Says whether it was there.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
@@ -185,23 +185,59 @@ impl Catalog {
         &self,
         point: &RecoveryPoint,
         cause: &Cause,
-        now: Timestamp,
+        owed: Timestamp,
     ) -> Result<bool, Failure> {
+        let status = "SET #status = :unsettled, #error = :error, message = :message";
+        let mine = "#status IN (:stored, :unsettled) AND #owner = :owner";
+        let request = || {
+            self.update(&point.pk, &point.sk)
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_names("#error", "error")
+                .expression_attribute_values(":unsettled", text(Status::Unsettled.as_str()))
+                .expression_attribute_values(":stored", text(Status::Stored.as_str()))
+                .expression_attribute_values(":owner", text(&point.owner))
+                .expression_attribute_values(":error", text(&cause.error))
+                .expression_attribute_values(":message", text(&cause.message))
+        };
+        let owes = request()
+            .update_expression(format!("{status}, owedAfter = :owed"))
+            .condition_expression(format!(
+                "{mine} AND (attribute_not_exists(owedAfter) OR owedAfter < :owed)"
+            ))
+            .expression_attribute_values(":owed", text(&owed.to_string()));
+        if self.sent(owes).await? {
+            return Ok(true);
+        }
+        let owes_already = request()
+            .update_expression(status)
+            .condition_expression(format!("{mine} AND attribute_exists(owedAfter)"));
+        self.sent(owes_already).await
+    }
+
+    /// Ends a deletion whose lease `point.owner` holds; a second time changes nothing. What its point
+    /// has noted meanwhile, before a delete marker was sent, stays noted.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn end_deletion(&self, point: &RecoveryPoint) -> Result<bool, Failure> {
+        let now = point.ended_at.unwrap_or_else(|| self.now()).to_string();
+        let day = point.day.as_deref().unwrap_or_default();
         let request = self
             .update(&point.pk, &point.sk)
             .update_expression(
-                "SET #status = :unsettled, owedAfter = :now, #error = :error, message = :message",
+                "SET #status = :deleted, #day = :day, endedAt = :now REMOVE #open, openSince",
             )
-            .condition_expression("#status IN (:stored, :unsettled) AND #owner = :owner")
+            .condition_expression("#status = :copying AND #owner = :owner")
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#owner", "owner")
-            .expression_attribute_names("#error", "error")
-            .expression_attribute_values(":unsettled", text(Status::Unsettled.as_str()))
-            .expression_attribute_values(":stored", text(Status::Stored.as_str()))
+            .expression_attribute_names("#day", "day")
+            .expression_attribute_names("#open", "open")
+            .expression_attribute_values(":deleted", text(Status::Deleted.as_str()))
+            .expression_attribute_values(":copying", text(Status::Copying.as_str()))
             .expression_attribute_values(":owner", text(&point.owner))
-            .expression_attribute_values(":now", text(&now.to_string()))
-            .expression_attribute_values(":error", text(&cause.error))
-            .expression_attribute_values(":message", text(&cause.message));
+            .expression_attribute_values(":day", text(day))
+            .expression_attribute_values(":now", text(&now));
         self.sent(request).await
     }
 }

@@ -18,6 +18,8 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 100);
 /// Open points that one page reads: below 1 MB, what a page holds at most (Amazon DynamoDB API
 /// Reference, "Scan"), with the longest keys.
 const OPEN_ITEMS: i32 = 500;
+/// Debts that one page reads: after each the sweep keeps its place.
+const OWED_ITEMS: i32 = 200;
 
 /// Whether something may be closed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,34 @@ pub enum Claim {
     Held,
     /// It is done.
     Done,
+}
+
+/// What is noted of an execution.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// Whether somebody has closed it, or is at it.
+    pub claim: Option<Claim>,
+    /// The end by which it told everything itself: it may have been started once more since.
+    pub told_at: Option<Timestamp>,
+}
+
+impl Noted {
+    /// Whether the end at this moment needs nobody any more.
+    pub fn is_done(&self, stopped_at: Timestamp) -> bool {
+        let told = |at: Timestamp| at.as_millisecond() == stopped_at.as_millisecond();
+        self.claim == Some(Claim::Done) || self.told_at.is_some_and(told)
+    }
+}
+
+/// A debt as its index shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Partition key of its point.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+    /// Since when it is due.
+    pub after: Timestamp,
 }
 
 /// Keys of a page, and where the next one begins.
@@ -50,6 +80,38 @@ impl Catalog {
     pub async fn claimed(&self, subject: &str, now: Timestamp) -> Result<Option<Claim>, Failure> {
         let item = self.item(subject, "watched", true).await?;
         Ok(item.map(|item| claim_of(&item, now)))
+    }
+
+    /// What is noted of an execution.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn noted(&self, arn: &str, now: Timestamp) -> Result<Noted, Failure> {
+        let Some(item) = self.item(arn, "watched", true).await? else {
+            return Ok(Noted::default());
+        };
+        let told = item.get("told").and_then(|it| it.as_n().ok()?.parse().ok());
+        Ok(Noted {
+            claim: Some(claim_of(&item, now)),
+            told_at: told.and_then(|at| Timestamp::from_millisecond(at).ok()),
+        })
+    }
+
+    /// Notes that an execution ended at this moment by telling everything itself, so that the sweep
+    /// need not ask for it. Whoever claims it is not kept from that.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn note_told(&self, arn: &str, at: Timestamp, now: Timestamp) -> Result<(), Failure> {
+        let request = self
+            .update(arn, "watched")
+            .update_expression("SET told = :at, #until = if_not_exists(#until, :zero), shape = :shape, expiresAt = :expires")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":at", millis(at))
+            .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
+            .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()))
+            .expression_attribute_values(":expires", expiry(now));
+        self.sent(request).await.map(drop)
     }
 
     /// Claims a death: a conditional write that one of several wins. `now`, to the nanosecond, tells
@@ -192,6 +254,31 @@ impl Catalog {
     pub async fn owing(&self, from: Option<Start>) -> Result<Page, Failure> {
         let request = self.client.scan().index_name("by-owed");
         self.page(request, from).await
+    }
+
+    /// A page of the debts that are due.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn due(
+        &self,
+        from: Option<Start>,
+        now: Timestamp,
+    ) -> Result<(Vec<Due>, Option<Start>), Failure> {
+        let request = self
+            .client
+            .scan()
+            .index_name("by-owed")
+            .limit(OWED_ITEMS)
+            .filter_expression("owedAfter < :now")
+            .expression_attribute_values(":now", text(&now.to_string()));
+        let (items, next) = self.scanned(request, from).await?;
+        let due = |item: &Item| {
+            let (pk, sk) = keys_of(item)?;
+            let after = word(item, "owedAfter")?.parse().ok()?;
+            Some(Due { pk, sk, after })
+        };
+        Ok((items.iter().filter_map(due).collect(), next))
     }
 
     /// A page of the points that are being copied, from the sparse index of what is open, whatever

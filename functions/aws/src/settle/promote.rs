@@ -11,7 +11,7 @@ use backup_domain::multipart::{
 use backup_domain::order::{From, owed_after};
 use backup_domain::parts::plan_parts;
 use backup_domain::policy::Annotations;
-use backup_domain::task::CopyTask;
+use backup_domain::task::{CopyOutcome, CopyTask};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -37,7 +37,8 @@ struct Original {
 
 impl Settle<'_> {
     /// Copies a point's version on top, noted before it is sent. Where the version is gone meanwhile
-    /// nothing is copied: the next round sees why.
+    /// nothing is copied: the next round sees why. One that the source has and does not give, since
+    /// it is archived there or may not be read, is promoted from its good copy.
     pub(super) async fn promote(
         &self,
         point: &RecoveryPoint,
@@ -46,8 +47,26 @@ impl Settle<'_> {
     ) -> Result<Owed, Failure> {
         let after = owed_after(self.catalog.now());
         let owed = self.catalog.owe(&point.pk, &point.sk, after).await?;
+        let promoted = self.promoted_from(point, from, deadline).await;
+        match (promoted, from, point.in_order().good_copy()) {
+            (Err(problem), From::Source, Some(copy)) if is_withheld(&problem) => {
+                info!(problem = %problem.message, "the source does not give it: promoting its copy");
+                self.promoted_from(point, From::Backup(copy), deadline)
+                    .await?;
+            }
+            (promoted, ..) => promoted?,
+        }
+        Ok(owed)
+    }
+
+    async fn promoted_from(
+        &self,
+        point: &RecoveryPoint,
+        from: From<'_>,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
         let Some(original) = self.original(point, from).await? else {
-            return Ok(owed);
+            return Ok(());
         };
         let answer = if original.headed.facts.size >= self.multipart_bytes {
             self.in_parts(point, &original, deadline).await?
@@ -57,21 +76,49 @@ impl Settle<'_> {
         };
         let version_id = match answer {
             Ok(version_id) => versioned(version_id, self.place.target)?,
-            Err(api) if source_changed(&api).is_some() => return Ok(owed),
+            Err(api) if source_changed(&api).is_some() => return Ok(()),
             Err(api) => {
                 let object = &original.task.object;
                 return Err(name_refusal(&original.s3, object, self.place.target, &api).await);
             }
         };
         self.annotate(&original, &version_id).await?;
-        let good = self
-            .is_good(point, &original, &version_id, deadline)
-            .await?;
+        self.record(point, &original, &version_id, deadline).await
+    }
+
+    async fn record(
+        &self,
+        point: &RecoveryPoint,
+        original: &Original,
+        version_id: &str,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let good = self.is_good(point, original, version_id, deadline).await?;
         self.catalog
-            .promoted(&point.pk, &point.sk, &version_id, good)
+            .promoted(&point.pk, &point.sk, version_id, good)
             .await?;
         info!(backup_version_id = %version_id, good, "promoted");
-        Ok(owed)
+        Ok(())
+    }
+
+    /// Records the promotion that lies on top and whose answer was lost: its point has no other copy.
+    /// Says whether there was anything to prove it by.
+    pub(super) async fn adopt(
+        &self,
+        point: &RecoveryPoint,
+        version_id: &str,
+        deadline: Deadline,
+    ) -> Result<bool, Failure> {
+        let original = match self.original(point, From::Source).await {
+            Ok(original) => original,
+            Err(problem) if is_withheld(&problem) => None,
+            Err(problem) => return Err(problem),
+        };
+        let Some(original) = original else {
+            return Ok(false);
+        };
+        self.record(point, &original, version_id, deadline).await?;
+        Ok(true)
     }
 
     async fn original(
@@ -108,6 +155,9 @@ impl Settle<'_> {
             From::Backup(_) => again(&task.object, &headed),
             From::Source => match plan(&task, &headed)? {
                 Plan::Copy(request) => *request,
+                Plan::End(CopyOutcome::Skipped, reason) => {
+                    return Err(Failure::new(ErrorName::SourceArchived, reason));
+                }
                 Plan::End(..) => return Ok(None),
             },
         };
@@ -249,8 +299,13 @@ impl Settle<'_> {
         if facts.size != original.headed.facts.size {
             return self.refuse(version_id, "its size differs").await;
         }
-        let Some((algorithm, value)) = known(point, &original.headed.facts, &facts) else {
-            return Ok(true);
+        let (algorithm, value) = match known(point, &original.headed.facts, &facts) {
+            Some(known) => known,
+            // Nothing to hold it against: both are read.
+            None => (
+                CRC64NVME.to_owned(),
+                self.read_original(original, deadline).await?,
+            ),
         };
         let stored = facts.checksums.get(&algorithm).cloned();
         let stored = stored.or_else(|| (algorithm == "MD5").then(|| facts.etag.clone()));
@@ -270,6 +325,17 @@ impl Settle<'_> {
         .await
     }
 
+    async fn read_original(
+        &self,
+        original: &Original,
+        deadline: Deadline,
+    ) -> Result<String, Failure> {
+        let (object, facts) = (&original.task.object, &original.headed.facts);
+        let version = source_version(object);
+        let read = read::crc64nvme(&original.s3, version, facts.size, &facts.etag, deadline);
+        read.await.map_err(|api| api.at_source(&object.bucket))
+    }
+
     async fn refuse(&self, version_id: &str, why: &str) -> Result<bool, Failure> {
         warn!(backup_version_id = %version_id, why, "a promotion is bad");
         let version = copy_version(self.place.target, Some(version_id));
@@ -278,6 +344,14 @@ impl Settle<'_> {
             .map_err(|api| at_destination(&api, self.place.target))?;
         Ok(false)
     }
+}
+
+/// Whether the source has a version and does not give it.
+fn is_withheld(failure: &Failure) -> bool {
+    matches!(
+        failure.name,
+        ErrorName::SourceArchived | ErrorName::SourceUnreadable
+    )
 }
 
 /// What is known of the content: the evidence by which the version was stored, where the promotion

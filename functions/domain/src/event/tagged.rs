@@ -29,13 +29,6 @@ pub struct TaggedEvent {
     pub redrive: Option<Redrive>,
 }
 
-impl TaggedEvent {
-    /// Stands in for the sequencer that it lacks: the moment, as sequencers begin with it.
-    pub fn sequencer(&self) -> String {
-        format!("{:08X}", self.time.as_second().max(0))
-    }
-}
-
 /// Reads an event about tags of one of the `watched` buckets.
 ///
 /// # Errors
@@ -87,7 +80,6 @@ mod tests {
                 panic!("{kind} is about tags")
             };
             assert_eq!(event.version_id.as_deref(), Some("v1"));
-            assert_eq!(event.sequencer(), "6AF50180");
         }
         let wrong = parse_tagged(&tagged("Object ACL Updated"), &["b".to_owned()]);
         assert_eq!(wrong.expect_err("other").name(), ErrorName::InvalidEvent);

@@ -127,6 +127,7 @@ fn every_answer_has_its_verdict() {
         (done, None, Some("{\"outcome\":\"backed-"), false),
         (done, None, None, false),
         ("FAILED", Some("BackupFailed"), None, true),
+        ("FAILED", Some("Untold"), None, true),
         ("FAILED", Some("Unparked"), None, false),
         ("FAILED", Some("States.Runtime"), None, false),
         ("FAILED", Some("backupfailed"), None, false),
@@ -152,7 +153,7 @@ proptest! {
     #[test]
     fn nothing_unforeseen_is_acknowledged(
         status in "SUCCEEDED|FAILED|TIMED_OUT|[A-Z_]{0,9}",
-        error in proptest::option::of("BackupFailed|Unparked|[A-Za-z.]{0,12}"),
+        error in proptest::option::of("BackupFailed|Untold|Unparked|[A-Za-z.]{0,12}"),
         outcome in "backed-up|duplicate|skipped|recorded|held|[a-z-]{0,9}",
         held in any::<bool>(),
         whole in any::<bool>(),
@@ -162,7 +163,7 @@ proptest! {
         let answer = ended(&status, error.as_deref(), Some(&output[..cut]));
         let done = ["backed-up", "duplicate", "skipped", "recorded"];
         let good = status == "SUCCEEDED" && whole && !held && done.contains(&outcome.as_str());
-        let parked = status == "FAILED" && error.as_deref() == Some("BackupFailed");
+        let parked = status == "FAILED" && matches!(error.as_deref(), Some("BackupFailed" | "Untold"));
         prop_assert_eq!(verdict(&answer) == Verdict::Acknowledge, good || parked);
     }
 

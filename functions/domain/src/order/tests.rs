@@ -1,6 +1,7 @@
 use super::*;
 
 mod expired;
+mod owed;
 mod properties;
 mod source_order;
 

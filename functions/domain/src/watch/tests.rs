@@ -48,6 +48,13 @@ fn what_an_execution_told_itself_is_left_alone() {
     assert_eq!(unparked.known(), Known::Unparked);
     assert_eq!(todo(&unparked, &failed, false), Todo::Close);
     assert_eq!(unfinished(&unparked, &failed), ["primary"]);
+    let untold = dead(Ended::Failed, Some("Untold"), Some("{}"));
+    assert_eq!(untold.known(), Known::Untold);
+    assert_eq!(todo(&untold, &failed, false), Todo::Close);
+    // Neither topic nor queue took it: nothing is done yet.
+    let neither = dead(Ended::Failed, Some("Unparked"), Some(r#"{"untold": true}"#));
+    assert_eq!(neither.known(), Known::Silent);
+    assert_eq!(todo(&neither, &failed, false), Todo::Close);
     // A hand that stops an execution may give any error.
     assert_eq!(
         dead(Ended::Aborted, Some("BackupFailed"), None).known(),
@@ -292,4 +299,25 @@ fn a_holder_on_express_is_dead_only_when_its_lease_has_expired() {
     assert_eq!(holder(&point, at(0)), Holder::MayLive);
     assert_eq!(holder(&point, until), Holder::Dead);
     assert_eq!(holder(&point, later), Holder::Dead);
+}
+
+#[test]
+fn only_an_end_that_says_that_it_told_needs_nobody() {
+    let change = |status: &str, error: Option<&str>, at: Option<i64>| StatusChangeDetail {
+        execution_arn: ARN.to_owned(),
+        status: Some(status.to_owned()),
+        error: error.map(str::to_owned),
+        stop_date: at,
+    };
+    let told = change("FAILED", Some("BackupFailed"), Some(10_000));
+    assert_eq!(told.told_at(), Some(at(10)));
+    for other in [
+        change("FAILED", Some("Untold"), Some(10_000)),
+        change("FAILED", Some("States.Runtime"), Some(10_000)),
+        change("FAILED", None, Some(10_000)),
+        change("FAILED", Some("BackupFailed"), None),
+        change("ABORTED", Some("BackupFailed"), Some(10_000)),
+    ] {
+        assert_eq!(other.told_at(), None, "{other:?}");
+    }
 }

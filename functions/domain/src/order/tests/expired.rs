@@ -28,6 +28,32 @@ fn an_undelete_copies_anew_what_has_expired() {
     }
 }
 
+/// Its answer was lost: the copy on top is known by its marker alone.
+#[test]
+fn a_promotion_of_what_has_expired_is_recorded_though_its_answer_was_lost() {
+    let mut view = view();
+    view.backup = copy_of("v2");
+    assert_eq!(
+        unrecorded(&view),
+        None,
+        "what is stored has a copy that is recorded"
+    );
+    view.points[1].status = Status::Expired;
+    let lost = unrecorded(&view).map(|(version, copy)| (version.id, copy));
+    assert_eq!(
+        (step(&view), lost),
+        (Step::Done, Some(("v2", "unrecorded")))
+    );
+    let bad = ["unrecorded".to_owned()];
+    view.points[1].bad = &bad;
+    assert_eq!(unrecorded(&view), None, "refused before");
+    view.points[1].bad = NONE;
+    view.source.versions.remove(0);
+    assert_eq!(unrecorded(&view), None, "nothing proves it");
+    view.backup = BackupLatest::DeleteMarker;
+    assert_eq!(unrecorded(&view), None);
+}
+
 #[test]
 fn what_neither_side_has_any_more_is_not_promoted_for_ever() {
     let mut view = view();
