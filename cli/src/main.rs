@@ -65,7 +65,8 @@ enum Verb {
     ///
     /// With a filter only the catalog is gone through; messages whose work is done by then go with the
     /// next redrive without one. Nothing is started twice, however often this runs. Exits with 1 where
-    /// something was given up, stays in the queue, or is left to the next run.
+    /// something was given up, is held back, stays in the queue, or is left to the next run; with 3 where
+    /// AWS let nothing be done.
     Redrive(redrive::Arguments),
     /// Bring back a key, a prefix or the bucket as it was at a moment.
     ///

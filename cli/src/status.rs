@@ -56,6 +56,9 @@ struct Whereabouts {
     /// Messages of the dead-letter queue.
     parked: u64,
     parked_in_flight: u64,
+    /// Messages of the queue that events wait in, those being worked on included; none without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<u64>,
     /// Destinations that cannot be reached, and since when.
     away: BTreeMap<String, Timestamp>,
     /// Backfills that have come to no end yet, by run.
@@ -96,7 +99,7 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
     let mut now = Whereabouts::default();
     let mut from = None;
     loop {
-        let page = catalog.failed(from).await?;
+        let page = catalog.failed(from, None).await?;
         for Failed {
             failed_at,
             is_exhausted,
@@ -129,6 +132,10 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
     (now.copying, now.copying_more) = running;
     let depth = queue::depth(&clients.sqs(), &resources.queue).await?;
     (now.parked, now.parked_in_flight) = (depth.waiting, depth.in_flight);
+    if !resources.intake_queue.is_empty() {
+        let depth = queue::depth(&clients.sqs(), &resources.intake_queue).await?;
+        now.waiting = Some(depth.waiting + depth.in_flight);
+    }
     for (destination, breaker) in catalog.breakers().await? {
         let open = breaker.open.map(|open| (destination, open.since));
         now.away.extend(open);
@@ -159,6 +166,14 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
             ),
         ];
         let rows = rows.map(|(what, count, next)| vec![what.to_owned(), count, next.to_owned()]);
+        let waiting = now.waiting.map(|waiting| {
+            let next = "they come in turn; the log of intake says why some go back";
+            vec![
+                "events waiting".to_owned(),
+                waiting.to_string(),
+                next.to_owned(),
+            ]
+        });
         let away = now.away.iter().map(|(destination, since)| {
             let next = "check its bucket and region; it is tried by itself";
             vec![
@@ -175,7 +190,7 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
                 "where nobody works on it: s3-backup backfill --resume".to_owned(),
             ]
         });
-        let rows = rows.into_iter().chain(away).chain(backfills);
+        let rows = rows.into_iter().chain(waiting).chain(away).chain(backfills);
         say::table(&["what", "now", "what to do"], rows)?;
     }
     let waits = now.failed + now.exhausted + now.parked + now.parked_in_flight;
@@ -264,7 +279,11 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
     let expired = point.expired_at.map(|at| format!("expired on {at}"));
     vec![
         point.destination.clone(),
-        status(point.status, point.exhausted.is_some()),
+        if point.is_dismissed() {
+            "failed, dismissed".to_owned()
+        } else {
+            status(point.status, point.exhausted.is_some())
+        },
         object.event_at.to_string(),
         object.version_id.clone().unwrap_or_else(|| "-".to_owned()),
         object.size.to_string(),

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use backup_domain::breaker::{Admission, Breaker, Change, Limits, counts, news};
 use backup_domain::error::Cause;
+use backup_domain::redrive::on_their_way;
 use backup_domain::task::{Execution, Target};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
@@ -89,7 +90,7 @@ impl Breakers {
         });
         match admission {
             Admission::Go => Ok(false),
-            Admission::Probing => Ok(true),
+            Admission::Probing(_) => Ok(true),
             Admission::Probe(_) => {
                 info!(destination = %target.name, "this execution tries whether the destination is back");
                 Ok(true)
@@ -117,7 +118,7 @@ impl Breakers {
         let now = self.catalog.now();
         Ok(match breaker.map(|it| it.admit("", now, &self.limits)) {
             None | Some(Admission::Go) => Ready::All,
-            Some(Admission::Probe(_) | Admission::Probing) => Ready::One,
+            Some(Admission::Probe(_) | Admission::Probing(_)) => Ready::One,
             Some(Admission::Refused { .. }) => Ready::None,
         })
     }
@@ -130,7 +131,7 @@ impl Breakers {
         let mut breaker = self.read(destination, false, now).await?;
         for _ in 0..TRIES {
             let admission = breaker.map_or(Admission::Go, |it| it.admit(owner, now, &self.limits));
-            let Admission::Probe(next) = &admission else {
+            let (Admission::Probe(next) | Admission::Probing(next)) = &admission else {
                 return Ok(admission);
             };
             if self.catalog.put_breaker(destination, next).await? {
@@ -176,12 +177,18 @@ impl Breakers {
         Ok(breaker)
     }
 
-    /// Notes a failure of `owner`; returns the change of state that it made.
-    pub async fn failed(&self, destination: &str, owner: &str, cause: &Cause) -> Option<Change> {
+    /// Notes a failure of `owner`, which may have copied before; returns the change of state that it
+    /// made.
+    pub async fn failed(
+        &self,
+        destination: &str,
+        owner: &str,
+        (cause, is_copied): (&Cause, bool),
+    ) -> Option<Change> {
         if cause.error == ErrorName::BreakerOpen.as_str() {
             return None;
         }
-        let counted = counts(cause);
+        let counted = counts(cause, is_copied);
         self.write(destination, |breaker, now| match breaker {
             Some(breaker) if counted => breaker.failed(owner, now, &self.limits),
             Some(breaker) => breaker.released(owner),
@@ -202,6 +209,46 @@ impl Breakers {
             }
         })
         .await
+    }
+
+    /// Since when a destination is back, where its breaker has been open.
+    pub async fn back_at(&self, destination: &str) -> Option<Timestamp> {
+        match self.catalog.breaker(destination, true).await {
+            Ok(breaker) => breaker?.back_at(),
+            Err(problem) => {
+                warn!(problem = %problem.message, "what waited for it is not counted");
+                None
+            }
+        }
+    }
+
+    /// Notes that so many backups that waited for a destination are started again.
+    pub async fn redriven(&self, destination: &str, more: u32) {
+        self.write(destination, |breaker, _| breaker?.redriven(more))
+            .await;
+    }
+
+    /// Takes back a part of what was noted: fewer were started.
+    pub async fn fewer_redriven(&self, destination: &str, count: u32) {
+        self.write(destination, |breaker, _| breaker?.told_redriven(count))
+            .await;
+    }
+
+    /// Tells how many backups that waited for their destinations are started again, and notes that it
+    /// was told. One that is cut off between the two tells once more.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn tell_redriven(&self, notices: &Notices) -> Result<(), Failure> {
+        for (destination, breaker) in self.catalog.breakers().await? {
+            let count = breaker.redriven;
+            if count > 0 {
+                let message = on_their_way(&destination, count);
+                notices.tell_at_once(&message).await?;
+                self.fewer_redriven(&destination, count).await;
+            }
+        }
+        Ok(())
     }
 
     async fn told(&self, destination: &str, change: &Change) {

@@ -8,6 +8,17 @@ use tracing::{info, warn};
 use crate::catalog::Catalog;
 use crate::{Failure, Settings, Sns, topic};
 
+/// Where a message is counted before it may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    /// In an open window: nothing is told now.
+    ForLater,
+    /// In the window that it has opened, until it is told.
+    AsFirst,
+    /// Nowhere.
+    Not,
+}
+
 /// Who tells, and how often.
 #[derive(Debug, Clone)]
 pub struct Notices {
@@ -36,15 +47,27 @@ impl Notices {
     }
 
     /// Tells it now, or counts it where its like has been told within the window. `name` stands for
-    /// it in the digest. Where nothing can be counted, it is told.
+    /// it in the digest. Where nothing can be counted, it is told; what cannot be told is counted, and
+    /// goes with the digest.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SNS refuses.
     pub async fn tell(&self, message: &Message, name: &str, bucket: &str) -> Result<(), Failure> {
-        if !self.window.is_zero() && self.counted(&message.kind, name).await {
+        let counted = if self.window.is_zero() {
+            Counted::Not
+        } else {
+            self.counted(&message.kind, name).await
+        };
+        if counted == Counted::ForLater {
             return Ok(());
         }
-        topic::publish(&self.sns, &self.topic, message, bucket).await
+        topic::publish(&self.sns, &self.topic, message, bucket).await?;
+        if counted == Counted::AsFirst
+            && let Err(problem) = self.catalog.told_first(&message.kind).await
+        {
+            warn!(problem = %problem.message, "told, and told once more in the digest");
+        }
+        Ok(())
     }
 
     /// Tells it now, whatever was told before.
@@ -55,25 +78,27 @@ impl Notices {
         topic::publish(&self.sns, &self.topic, message, "").await
     }
 
-    async fn counted(&self, kind: &str, name: &str) -> bool {
+    async fn counted(&self, kind: &str, name: &str) -> Counted {
         let counted = async {
             if self.catalog.count(kind, name).await? {
-                return Ok(true);
+                return Ok(Counted::ForLater);
             }
             let until = self.catalog.now().saturating_add(self.window);
-            if self
-                .catalog
-                .open_window(kind, until.unwrap_or_default())
-                .await?
-            {
-                return Ok(false);
+            let until = until.unwrap_or_default();
+            if self.catalog.open_window(kind, name, until).await? {
+                return Ok(Counted::AsFirst);
             }
             // Somebody opened it between the two.
-            self.catalog.count(kind, name).await
+            let counted = self.catalog.count(kind, name).await?;
+            Ok(if counted {
+                Counted::ForLater
+            } else {
+                Counted::Not
+            })
         };
         counted.await.unwrap_or_else(|problem: Failure| {
             warn!(problem = %problem.message, "told by itself, since it cannot be counted");
-            false
+            Counted::Not
         })
     }
 
@@ -96,6 +121,7 @@ impl Notices {
             };
             topic::publish(&self.sns, &self.topic, &message, "").await?;
             let until = now.saturating_add(self.window);
+            // Where another has noted it, both have told.
             self.catalog.told(digest, until.unwrap_or_default()).await?;
             info!(kind = %digest.kind, count = digest.count, "digest told");
             told += 1;

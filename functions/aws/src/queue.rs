@@ -103,6 +103,11 @@ pub struct Depth {
     pub in_flight: u64,
 }
 
+/// Seconds that an answer may wait for messages: asked without a wait, only some of the queue's servers
+/// are, and an empty answer would say nothing (Amazon SQS Developer Guide, "Amazon SQS short and long
+/// polling").
+const WAIT_SECONDS: i32 = 1;
+
 /// Receives up to ten messages, which nobody else sees for `hidden_seconds`; none where none waits.
 ///
 /// # Errors
@@ -117,6 +122,7 @@ pub async fn receive(
         .queue_url(queue)
         .max_number_of_messages(BATCH)
         .visibility_timeout(hidden_seconds)
+        .wait_time_seconds(WAIT_SECONDS)
         .message_attribute_names("All")
         .message_system_attribute_names(System::SentTimestamp)
         .send()

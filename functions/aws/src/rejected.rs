@@ -10,8 +10,8 @@ use crate::Failure;
 use crate::catalog::Catalog;
 
 /// Partition and sort key of an event's record: under its object, as far as it names one.
-pub fn keys(event: &Value, execution: &Execution) -> (String, String) {
-    whole_keys(event, &execution.id)
+pub fn keys(event: &Value) -> (String, String) {
+    whole_keys(event)
 }
 
 /// Keeps the whole event: nothing smaller is sure to be enough to start it again.
@@ -25,7 +25,7 @@ pub async fn record(
     cause: &Cause,
 ) -> Result<(), Failure> {
     let now = catalog.now();
-    let (pk, sk) = keys(event, execution);
+    let (pk, sk) = keys(event);
     catalog
         .put_texts(&[
             ("pk", pk.clone()),

@@ -27,6 +27,9 @@ pub struct Resources {
     pub reports: String,
     /// URL of the dead-letter queue.
     pub queue: String,
+    /// URL of the queue in which events wait, empty where none does.
+    #[serde(default)]
+    pub intake_queue: String,
     /// ARN of the topic.
     pub topic: String,
     /// SSM parameter that holds the policy.

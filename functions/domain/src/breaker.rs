@@ -15,13 +15,17 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Cause, Side};
+use crate::error::{Cause, ErrorName, Side};
 use crate::message::{Message, subject};
 
 /// Changes that are remembered.
 pub const HISTORY_MAX: usize = 20;
-/// A probe may take so many cool-downs; then it counts as dead, and another may try.
+/// A probe may take so many cool-downs, and [`PROBE_MIN`] at least; then it counts as dead, and another
+/// may try.
 const PROBE_COOL_DOWNS: i32 = 3;
+/// Longer than a probe goes without asking again whether it is one: one run of Copy, 15 minutes at most,
+/// and the longest wait before the next, 5 minutes.
+const PROBE_MIN: SignedDuration = SignedDuration::from_mins(20);
 /// A cool-down doubles with each probe that fails, so often at most.
 const DOUBLINGS_MAX: u32 = 3;
 
@@ -56,6 +60,9 @@ pub struct Breaker {
     /// Its last changes, the newest last.
     #[serde(default)]
     pub history: Vec<Change>,
+    /// Backups that waited while it was open, started again since, and not told yet.
+    #[serde(default)]
+    pub redriven: u32,
 }
 
 /// While it is open.
@@ -103,8 +110,8 @@ pub struct Change {
 pub enum Admission {
     /// Yes.
     Go,
-    /// Yes, as the probe that it is already.
-    Probing,
+    /// Yes, as the probe that it is already; this is to be written, that it goes on being it.
+    Probing(Breaker),
     /// Yes, as the probe, once this is written.
     Probe(Breaker),
     /// No.
@@ -126,6 +133,7 @@ impl Breaker {
             open: None,
             untold: false,
             history: vec![],
+            redriven: 0,
         }
     }
 
@@ -136,7 +144,9 @@ impl Breaker {
         };
         let since = open.since;
         match &open.probe {
-            Some(probe) if probe.owner == owner => Admission::Probing,
+            Some(probe) if probe.owner == owner => {
+                Admission::Probing(self.probed_by(open, owner, now, limits))
+            }
             Some(probe) if now < probe.until => Admission::Refused {
                 since,
                 retry_at: probe.until,
@@ -145,17 +155,22 @@ impl Breaker {
                 since,
                 retry_at: open.retry_at,
             },
-            _ => {
-                let mut next = self.written();
-                next.open = Some(Open {
-                    probe: Some(Probe {
-                        owner: owner.to_owned(),
-                        until: after(now, limits.cool_down.saturating_mul(PROBE_COOL_DOWNS)),
-                    }),
-                    ..open.clone()
-                });
-                Admission::Probe(next)
-            }
+            _ => Admission::Probe(self.probed_by(open, owner, now, limits)),
+        }
+    }
+
+    fn probed_by(&self, open: &Open, owner: &str, now: Timestamp, limits: &Limits) -> Self {
+        let cool_downs = limits.cool_down.saturating_mul(PROBE_COOL_DOWNS);
+        let probe = Probe {
+            owner: owner.to_owned(),
+            until: after(now, cool_downs.max(PROBE_MIN)),
+        };
+        Self {
+            open: Some(Open {
+                probe: Some(probe),
+                ..open.clone()
+            }),
+            ..self.written()
         }
     }
 
@@ -213,6 +228,28 @@ impl Breaker {
         })
     }
 
+    /// Since when it is back, where it has been open: what failed before had to wait for it.
+    pub fn back_at(&self) -> Option<Timestamp> {
+        let last = self.last_change().filter(|change| !change.opened);
+        last.filter(|_| self.open.is_none()).map(|change| change.at)
+    }
+
+    /// So many more that waited for it have been started again.
+    pub fn redriven(&self, more: u32) -> Option<Self> {
+        (more > 0).then(|| Self {
+            redriven: self.redriven.saturating_add(more),
+            ..self.written()
+        })
+    }
+
+    /// So many of those have been told.
+    pub fn told_redriven(&self, count: u32) -> Option<Self> {
+        (count > 0 && self.redriven > 0).then(|| Self {
+            redriven: self.redriven.saturating_sub(count),
+            ..self.written()
+        })
+    }
+
     /// Its last change.
     pub fn last_change(&self) -> Option<&Change> {
         self.history.last()
@@ -239,10 +276,17 @@ impl Breaker {
 }
 
 /// Whether this failure says that the destination could not be reached: not a refusal, which would
-/// be the same a moment later, and not the trouble of the source or of the catalog. A step that ran out
-/// of time names no side; what takes so long is the copying.
-pub fn counts(cause: &Cause) -> bool {
-    is_out_of_reach(&cause.error) && matches!(cause.side, None | Some(Side::Destination))
+/// be the same a moment later, and not the trouble of the source or of the catalog. A 503 that outlived
+/// its retries does. A step that ran out of time names no side: it is the destination's where nothing
+/// was copied yet, since what takes so long then is the copying.
+pub fn counts(cause: &Cause, is_copied: bool) -> bool {
+    match cause.side {
+        Some(Side::Destination) => {
+            is_out_of_reach(&cause.error) || cause.error == ErrorName::Throttled.as_str()
+        }
+        Some(_) => false,
+        None => is_out_of_reach(&cause.error) && !is_copied,
+    }
 }
 
 /// Whether an error of this name may go by itself, when what did not answer does so again.
@@ -283,7 +327,8 @@ pub fn news(destination: &str, change: &Change) -> Message {
                     "Destination {destination} is back: a copy was stored there at {at}.{since}"
                 ),
                 format!("Tries before that one that failed: {failures}."),
-                "What was parked meanwhile is redriven by itself.".to_owned(),
+                "What was parked meanwhile goes with the next redrive, every RedriveMinutes unless that is 0."
+                    .to_owned(),
                 String::new(),
                 format!("To redrive it now: s3-backup redrive --destination {destination}"),
             ],

@@ -11,6 +11,7 @@ use crate::evidence::Evidence;
 use crate::multipart::Upload;
 use crate::object::SourceObject;
 use crate::order::Point;
+use crate::redrive::waited;
 use crate::sequencer;
 use crate::task::Machine;
 
@@ -89,6 +90,9 @@ pub struct RecoveryPoint {
     pub until: Timestamp,
     /// Executions that have tried.
     pub attempts: u32,
+    /// How many of them could only wait, see [`crate::redrive::waited`]: they use up no redrive.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub waits: u32,
     /// Multipart upload under way, so that another execution can go on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<Upload>,
@@ -129,8 +133,8 @@ pub struct RecoveryPoint {
     /// When the end state was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// When it failed: there only while it is `failed`, so that the index of what failed holds
-    /// nothing else.
+    /// When it failed: there only while it is `failed` and not dismissed, so that the index of what
+    /// failed holds nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
     /// When it was given up: no redrive takes it up by itself any more.
@@ -142,6 +146,17 @@ pub struct RecoveryPoint {
 }
 
 impl RecoveryPoint {
+    /// Attempts that could only wait, the last one included.
+    pub fn waits_so_far(&self) -> u32 {
+        let waits = self.error.as_deref().is_some_and(waited) && self.status == Status::Failed;
+        self.waits + u32::from(waits)
+    }
+
+    /// Whether an operator wants no backup of it any more.
+    pub fn is_dismissed(&self) -> bool {
+        self.status == Status::Failed && self.exhausted.is_some() && self.failed_at.is_none()
+    }
+
     /// As the order of versions sees it.
     pub fn in_order(&self) -> Point<'_> {
         Point {
@@ -153,6 +168,14 @@ impl RecoveryPoint {
             bad: &self.bad,
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_none_yet(waits: &u32) -> bool {
+    *waits == 0
 }
 
 /// Where a copy is.

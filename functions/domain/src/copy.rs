@@ -131,6 +131,30 @@ impl Named for CopyError {
     }
 }
 
+/// Seconds within which even the smallest copy is answered: S3 answers small requests in 100 to 200 ms as
+/// a rule (Amazon S3 User Guide, "Performance guidelines for Amazon S3"), a busy one after a few seconds.
+const SECONDS_MIN: u64 = 30;
+/// The longest that a copy may take: a function runs for 15 minutes at most.
+const SECONDS_MAX: u64 = 840;
+
+/// How long one CopyObject of so many bytes may take, in seconds: what does not answer by then is not
+/// there. It grows with the size, at the pace that 5 GiB, the most it copies, need to be done within 14
+/// minutes: 6.1 MiB/s.
+///
+/// ```
+/// use backup_domain::copy::seconds_max;
+/// assert_eq!((seconds_max(0), seconds_max(64 << 20)), (30, 40));
+/// assert_eq!(seconds_max(5 << 30), 840);
+/// ```
+pub const fn seconds_max(bytes: u64) -> u64 {
+    let seconds = SECONDS_MIN + bytes.saturating_mul(SECONDS_MAX) / COPY_OBJECT_BYTES_MAX;
+    if seconds < SECONDS_MAX {
+        seconds
+    } else {
+        SECONDS_MAX
+    }
+}
+
 /// Decides over a source version that was headed, for one CopyObject.
 ///
 /// # Errors

@@ -55,6 +55,10 @@ pub struct Redrive {
     pub owner: Option<String>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// How many of those before could only wait, where the event is started whole; a point counts
+    /// them itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waits: u32,
     /// Only the order of the key's versions is to be settled; nothing is copied for its own sake.
     #[serde(default)]
     pub settle: bool,
@@ -62,6 +66,14 @@ pub struct Redrive {
     /// has changed by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed_after: Option<Timestamp>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_zero(waits: &u32) -> bool {
+    *waits == 0
 }
 
 /// Why an event cannot be understood.

@@ -1,7 +1,8 @@
 //! The queued way in: which machine an event runs on, and what the answer means for its message.
 //!
-//! A message is acknowledged only where its event has an end: stored or the like, or recorded and
-//! parked. Everything else goes back, also what nobody thought of.
+//! A message is acknowledged only where its event has an end, stored or the like, or recorded and parked,
+//! or where the Standard machine has it, which sees to that. Everything else goes back, also what nobody
+//! thought of.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,21 +13,28 @@ use crate::task::Action;
 use crate::watch::digest;
 
 /// How often a message is received before SQS moves it to the dead-letter queue: `maxReceiveCount`
-/// of the template.
-pub const RECEIVES_MAX: u32 = 10;
+/// of the template, and the most that SQS takes (Amazon SQS API Reference, "SetQueueAttributes"). The
+/// intake's own trouble uses it up in five days at least.
+pub const RECEIVES_MAX: u32 = 1000;
+/// After so many receives an event whose run ended without a record is handed to the Standard machine.
+pub const RUNS_MAX: u32 = 10;
+/// Objects of this size and more, in MiB, run on the Standard machine: one CopyObject of them may take
+/// too long for what comes after it to end within an EXPRESS execution, see
+/// [`crate::copy::seconds_max`].
+pub const EXPRESS_MIB_MAX: u64 = 64;
 /// Wait of a message that goes back for the first time, in seconds.
 pub const RETRY_SECONDS_MIN: u32 = 30;
 /// Longest wait of a message that goes back, in seconds.
 pub const RETRY_SECONDS_MAX: u32 = 900;
 
 const _: () = assert!(RETRY_SECONDS_MAX <= VISIBILITY_SECONDS_MAX);
-// Where an execution died, its message is still there when the lease has expired.
+// Where the first run died, its lease has expired by then: another has gone on with it.
 const _: () = assert!(waits_at_least() > EXPRESS_SECONDS_MAX + LAMBDA_SECONDS_MAX);
 
-/// All waits of a message until it is given up, each as short as it can be.
+/// All waits of a message until it is handed on, each as short as it can be.
 const fn waits_at_least() -> u32 {
     let (mut receives, mut sum) = (1, 0);
-    while receives < RECEIVES_MAX {
+    while receives < RUNS_MAX {
         sum += wait_max(receives, RETRY_SECONDS_MIN) / 2;
         receives += 1;
     }
@@ -38,41 +46,50 @@ const fn waits_at_least() -> u32 {
 pub enum Way {
     /// On the EXPRESS machine, whose answer is waited for.
     Express,
-    /// On the Standard machine, under this name: it may take long, so nobody waits.
-    Standard {
-        /// The same whenever this event comes, so that it is started once.
-        name: String,
-    },
+    /// On the Standard machine: it may take long, so nobody waits.
+    Standard(Named),
 }
 
-/// A message that no machine takes as input.
-#[derive(Debug, thiserror::Error)]
-#[error("the message is no JSON: {0}")]
-pub struct NotJson(#[from] serde_json::Error);
+/// An execution of the Standard machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its name: the same whenever this event comes, so that it is started once.
+    pub name: String,
+    /// Its input.
+    pub input: String,
+}
 
 /// Chooses the machine for a message's body, with parts from `multipart_mib` MiB on.
 ///
 /// Large objects, and events that give no size (deletions, tags, what is malformed), run on the
-/// Standard machine: they may take longer than five minutes. JSON that is no event is started too:
-/// Filter refuses it as `InvalidEvent`, and it is recorded, parked and told.
+/// Standard machine: they may take longer than five minutes. What is no event is started too, as a JSON
+/// text where it is no JSON: Filter refuses it as `InvalidEvent`, and it is recorded, parked and told.
 ///
 /// ```
 /// use backup_domain::intake::{Way, way};
-/// assert_eq!(way(r#"{"detail": {"object": {"size": 5}}}"#, 1024).unwrap(), Way::Express);
+/// assert_eq!(way(r#"{"detail": {"object": {"size": 5}}}"#, 1024), Way::Express);
 /// ```
-///
-/// # Errors
-/// [`NotJson`]: there is nothing to start, the message goes back until the dead-letter queue takes
-/// it.
-pub fn way(body: &str, multipart_mib: u64) -> Result<Way, NotJson> {
-    let event: Value = serde_json::from_str(body)?;
+pub fn way(body: &str, multipart_mib: u64) -> Way {
+    let event = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
     let size = event.pointer("/detail/object/size").and_then(Value::as_u64);
-    if size.map(|bytes| Action::for_size(bytes, multipart_mib)) == Some(Action::Small) {
-        return Ok(Way::Express);
+    let express_mib = multipart_mib.min(EXPRESS_MIB_MAX);
+    if size.map(|bytes| Action::for_size(bytes, express_mib)) == Some(Action::Small) {
+        return Way::Express;
     }
+    Way::Standard(standard(body))
+}
+
+/// What a message's body is started as on the Standard machine.
+pub fn standard(body: &str) -> Named {
+    let event = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
     let id = event.get("id").and_then(Value::as_str);
-    let name = format!("intake-{}", digest(&[id.unwrap_or(body)]));
-    Ok(Way::Standard { name })
+    Named {
+        name: format!("intake-{}", digest(&[id.unwrap_or(body)])),
+        input: match &event {
+            Value::String(_) => event.to_string(),
+            _ => body.to_owned(),
+        },
+    }
 }
 
 /// What StartSyncExecution came to.
@@ -101,6 +118,9 @@ pub enum Verdict {
     Acknowledge,
     /// It has none yet, for this reason: the message comes again.
     GoBack(String),
+    /// Run after run came to no end that anybody knows of, for this reason: the Standard machine is to
+    /// have it, whose executions are watched.
+    HandOn(String),
 }
 
 /// As much of the machine's output as decides.
@@ -114,8 +134,10 @@ struct Output {
 /// Outcomes of an execution that leave nothing to be done.
 const DONE: &[&str] = &["backed-up", "duplicate", "recorded", "skipped"];
 
-/// Decides over an answer.
-pub fn verdict(answer: &Answer) -> Verdict {
+/// Decides over an answer, to a message that was received so often, from 1.
+///
+/// Who gets no answer asks again, as long as SQS keeps the message: it is the intake's own trouble.
+pub fn verdict(answer: &Answer, receives: u32) -> Verdict {
     let (status, error, output) = match answer {
         Answer::Ended {
             status,
@@ -123,6 +145,13 @@ pub fn verdict(answer: &Answer) -> Verdict {
             output,
         } => (status.as_str(), error.as_deref(), output.as_deref()),
         Answer::Nothing { why } => return Verdict::GoBack(why.clone()),
+    };
+    let no_end = |why| {
+        if receives < RUNS_MAX {
+            Verdict::GoBack(why)
+        } else {
+            Verdict::HandOn(why)
+        }
     };
     match (status, error) {
         // Recorded and parked by the execution itself, and told as far as the topic took it.
@@ -134,16 +163,16 @@ pub fn verdict(answer: &Answer) -> Verdict {
             Verdict::Acknowledge
         }
         ("SUCCEEDED", _) => match serde_json::from_str::<Output>(output.unwrap_or_default()) {
-            Ok(output) if output.held => {
+            Ok(output) if output.held || output.outcome == "held" => {
                 Verdict::GoBack("another execution is copying the version".to_owned())
             }
             Ok(output) if DONE.contains(&output.outcome.as_str()) => Verdict::Acknowledge,
-            Ok(output) => Verdict::GoBack(format!("the outcome {} is unknown", output.outcome)),
-            Err(problem) => Verdict::GoBack(format!("the output cannot be read: {problem}")),
+            Ok(output) => no_end(format!("the outcome {} is unknown", output.outcome)),
+            Err(problem) => no_end(format!("the output cannot be read: {problem}")),
         },
         (status, error) => {
             let error = error.unwrap_or("no error is named");
-            Verdict::GoBack(format!("the execution ended {status}: {error}"))
+            no_end(format!("the execution ended {status}: {error}"))
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::watch::{event_of, execution_name};
 
 pub use given_up::{GivenUp, gave_up, on_their_way, waited};
 pub use letter::{Letter, read};
-pub use request::Request;
+pub use request::{Request, is_due};
 
 /// What a run may do.
 #[derive(Debug, Clone, Copy)]
@@ -81,11 +81,33 @@ impl Start {
         }
     }
 
-    /// Number of the last attempt that may be made.
+    /// Number of the last attempt that may be made: those that could only wait come on top.
     pub fn attempt_last(&self, limits: Limits) -> u32 {
         let first = self.attempt();
         let more = if limits.force { limits.attempts_max } else { 0 };
-        first.max(limits.attempts_max).saturating_add(more)
+        let last = limits.attempts_max.saturating_add(self.waits());
+        first.max(last).saturating_add(more)
+    }
+
+    fn waits(&self) -> u32 {
+        match &self.subject {
+            Subject::Point(point) => point.waits_so_far(),
+            Subject::Whole { .. } => self.redrive.as_ref().map_or(0, |redrive| redrive.waits),
+        }
+    }
+
+    /// Whether it copies something, and so shows whether its destination is there: the order of a key,
+    /// deletions and tags ask no breaker.
+    pub fn copies(&self) -> bool {
+        match &self.subject {
+            Subject::Point(point) => {
+                point.status == Status::Failed && point.object.deletion.is_none()
+            }
+            Subject::Whole { .. } => {
+                let kind = self.event.get("detail-type").and_then(Value::as_str);
+                self.destination != "*" && kind == Some("Object Created")
+            }
+        }
     }
 
     /// What to tell where it is given up.
@@ -118,22 +140,23 @@ pub struct Todo {
 
 /// Keys of the record of a whole event: under its object, as far as it names one.
 ///
-/// `fallback` stands in for the id of an event that has none.
-pub fn whole_keys(event: &Value, fallback: &str) -> (String, String) {
+/// An event without an id is known by what it says, so that all its attempts have one record.
+pub fn whole_keys(event: &Value) -> (String, String) {
     let pk = event::object_of(event).map_or_else(
         || "unreadable".to_owned(),
         |object| partition_key(&object.bucket, &object.key),
     );
     let id = event.get("id").and_then(Value::as_str);
-    (pk, format!("*#{}", id.unwrap_or(fallback)))
+    let id = id.map_or_else(|| digest(event), str::to_owned);
+    (pk, format!("*#{id}"))
 }
 
 /// Decides over a parked event. `points` are all of the event's key; `attempt` says which redrive
-/// failed, 0 for the first execution.
+/// failed, 0 for the first execution, and `error` with what.
 pub fn of_parked(
     event: &Value,
     destinations: &[String],
-    attempt: u32,
+    (attempt, error): (u32, &str),
     points: &[RecoveryPoint],
     limits: Limits,
 ) -> Todo {
@@ -144,7 +167,7 @@ pub fn of_parked(
         let own = |point: &&RecoveryPoint| point.destination == *name && is_of(point, event);
         let mut own = points.iter().filter(own).peekable();
         if name == "*" || of_tags || own.peek().is_none() {
-            whole(event, name, attempt.saturating_add(1), limits, &mut todo);
+            whole(event, name, (attempt, error), limits, &mut todo);
         }
         // What the tags of a stored version owe, they owe to their own event.
         for point in own.filter(|_| !of_tags) {
@@ -170,18 +193,12 @@ pub fn of_point(point: &RecoveryPoint, limits: Limits) -> Todo {
     todo
 }
 
-/// Decides over the record of a whole event.
-pub fn of_whole(event: &Value, destination: &str, limits: Limits) -> Todo {
+/// Decides over the record of a whole event, which failed with `error`.
+pub fn of_whole(event: &Value, destination: &str, error: &str, limits: Limits) -> Todo {
     let mut todo = Todo::default();
     let attempt = event.pointer("/redrive/attempt").and_then(Value::as_u64);
     let attempt = u32::try_from(attempt.unwrap_or_default()).unwrap_or(u32::MAX);
-    whole(
-        event,
-        destination,
-        attempt.saturating_add(1),
-        limits,
-        &mut todo,
-    );
+    whole(event, destination, (attempt, error), limits, &mut todo);
     todo
 }
 
@@ -203,29 +220,42 @@ fn take_up(point: &RecoveryPoint, event: Option<&Value>, limits: Limits, todo: &
             destinations: vec![point.destination.clone()],
             owner: Some(point.owner.clone()),
             attempt: if settle { 1 } else { point.attempts },
+            waits: 0,
             settle,
             owed_after: point.owed_after.filter(|_| settle),
         }),
     };
+    let tried = point.attempts.saturating_sub(point.waits_so_far());
     if point.failed_at.is_some_and(|at| at > limits.begun) {
         todo.later = true;
-    } else if settle || limits.force || point.attempts <= limits.attempts_max {
+    } else if settle || limits.force || (tried <= limits.attempts_max && !point.is_dismissed()) {
         todo.starts.push(start);
     } else if point.exhausted.is_none() {
         todo.given_up.push(start.given_up());
     }
 }
 
-fn whole(event: &Value, destination: &str, attempt: u32, limits: Limits, todo: &mut Todo) {
+fn whole(
+    event: &Value,
+    destination: &str,
+    (attempt, error): (u32, &str),
+    limits: Limits,
+    todo: &mut Todo,
+) {
+    let attempt = attempt.saturating_add(1);
+    let before = event.pointer("/redrive/waits").and_then(Value::as_u64);
+    let before = u32::try_from(before.unwrap_or_default()).unwrap_or(u32::MAX);
+    let waits = before.saturating_add(u32::from(waited(error)));
     let redrive = Redrive {
         destinations: vec![destination.to_owned()],
         owner: None,
         attempt,
+        waits,
         settle: false,
         owed_after: None,
     };
     let start = start_of_whole(event.clone(), destination, Some(redrive));
-    if limits.force || attempt <= limits.attempts_max {
+    if limits.force || attempt.saturating_sub(waits) <= limits.attempts_max {
         todo.starts.push(start);
     } else {
         todo.given_up.push(start.given_up());
@@ -233,7 +263,7 @@ fn whole(event: &Value, destination: &str, attempt: u32, limits: Limits, todo: &
 }
 
 fn start_of_whole(event: Value, destination: &str, redrive: Option<Redrive>) -> Start {
-    let (pk, mut sk) = whole_keys(&event, &digest(&event));
+    let (pk, mut sk) = whole_keys(&event);
     if destination != "*" {
         // Each destination of an event is given up on its own.
         sk = format!("{sk}#{destination}");

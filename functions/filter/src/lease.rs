@@ -180,6 +180,7 @@ impl Filter {
             // The same execution asking again is not another attempt.
             let again = u32::from(held.owner != point.owner || held.status != Status::Copying);
             point.attempts = held.attempts + again;
+            point.waits = old.waits_so_far();
             // What a dead owner has uploaded is gone on with; what it left behind is not forgotten.
             (point.upload, point.bad) = (old.upload, old.bad);
             (point.promotions, point.owed_after) = (old.promotions, old.owed_after);
@@ -247,6 +248,7 @@ impl Filter {
             machine: claimant.machine,
             until: now + SignedDuration::from_secs(self.lease_seconds.on(claimant.machine)),
             attempts: 1,
+            waits: 0,
             upload: None,
             backup: None,
             promotions: vec![],

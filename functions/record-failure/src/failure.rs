@@ -23,7 +23,8 @@ pub async fn record(
         cause.destination = Some(target.name.clone());
         let status = end(catalog, &task, (object, target), &cause).await?;
         let owner = task.execution.owner();
-        let change = breakers.failed(&target.name, &owner, &cause).await;
+        let failed = (&cause, task.copied.is_some());
+        let change = breakers.failed(&target.name, &owner, failed).await;
         let mut outcome = outcome(&target.name, status, Some(target), cause);
         outcome.breaker = change;
         Ok(outcome)

@@ -152,6 +152,7 @@ fn point_of(task: &RecordTask, now: Timestamp) -> RecoveryPoint {
         machine: Machine::default(),
         until: now,
         attempts: target.attempts,
+        waits: 0,
         upload: None,
         promotions: vec![],
         bad: [target.bad.as_slice(), &task.rejected].concat(),

@@ -4,66 +4,73 @@
 use backup_aws::Failure;
 use backup_aws::catalog::{Failed, Start as Place};
 use backup_domain::redrive::{of_point, of_whole};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Run;
 
+/// Points of one answer: each is read for itself, so that few at a time are enough.
+const PAGE: i32 = 200;
+
 /// What is remembered from one run to the next.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Marks {
+pub struct Marks {
     /// Where the index is gone on with.
-    next: Option<Place>,
+    pub next: Option<Place>,
+    /// When the last run by the clock began, and whether it left something that can be done at once.
+    pub begun: Option<Timestamp>,
+    pub more: bool,
 }
 
 impl Run<'_> {
-    /// Goes on through the index of what failed, to its end or until the run is over. A filtered run
-    /// begins at its start and leaves the place alone.
-    pub async fn failed(&mut self) {
-        if self.is_over() {
-            return;
-        }
-        let catalog = &self.redriver.closing.catalog;
-        let filtered = self.request.is_filtered();
+    /// Goes on through the index of what failed, to its end or until the run is over; says whether it
+    /// was cut short. A filtered run begins at its start and leaves the place alone.
+    pub async fn failed(&mut self) -> bool {
         let mut marks = Marks::default();
-        if !filtered {
-            match catalog.marks("redrive").await {
-                Ok(text) => {
-                    marks = serde_json::from_str(&text.unwrap_or_default()).unwrap_or_default();
+        if !self.request.is_filtered() {
+            match self.redriver.marks().await {
+                Ok(there) => marks = there,
+                Err(problem) => {
+                    self.report.fail("marks", problem);
+                    return false;
                 }
-                Err(problem) => return self.report.fail("marks", problem),
             }
         }
-        let begun_at = marks.next.clone();
-        self.pages(&mut marks).await;
-        if !filtered && marks.next != begun_at {
-            let marks = serde_json::json!(marks).to_string();
-            if let Err(problem) = catalog.set_marks("redrive", &marks).await {
-                self.report.fail("marks", problem);
-            }
+        let before = marks.clone();
+        let is_cut = self.pages(&mut marks).await;
+        let is_new = !self.request.is_filtered() && marks != before;
+        if is_new && let Err(problem) = self.redriver.set_marks(&marks).await {
+            self.report.fail("marks", problem);
         }
+        is_cut
     }
 
-    async fn pages(&mut self, marks: &mut Marks) {
+    async fn pages(&mut self, marks: &mut Marks) -> bool {
         let catalog = &self.redriver.closing.catalog;
         while !self.is_over() {
-            let page = match catalog.failed(marks.next.clone()).await {
+            let page = match catalog.failed(marks.next.clone(), Some(PAGE)).await {
                 Ok(page) => page,
-                Err(problem) => return self.report.fail("what failed", problem),
+                Err(problem) => {
+                    self.report.fail("what failed", problem);
+                    return false;
+                }
             };
             for item in page.items {
                 if self.is_over() {
-                    return;
+                    return !self.is_at_limit();
                 }
                 if let Err(problem) = self.item(&item).await {
                     self.report.fail(&item.pk, problem);
                 }
+                marks.next = Some(item.behind);
             }
             marks.next = page.next;
             if marks.next.is_none() {
-                return;
+                return false;
             }
         }
+        !self.is_at_limit()
     }
 
     async fn item(&mut self, item: &Failed) -> Result<(), Failure> {
@@ -71,7 +78,7 @@ impl Run<'_> {
         let later = item.failed_at.is_some_and(|at| at > self.limits.begun);
         if given_up
             || later
-            || self.taken.contains(&item.pk)
+            || self.taken.contains(&(item.pk.clone(), item.sk.clone()))
             || !self.request.wants_object(&item.pk)
         {
             return Ok(());
@@ -84,7 +91,8 @@ impl Run<'_> {
             if !self.request.wants_destination(&whole.destination) {
                 return Ok(());
             }
-            let mut todo = of_whole(&whole.event, &whole.destination, self.limits);
+            let (destination, error) = (&whole.destination, &whole.error);
+            let mut todo = of_whole(&whole.event, destination, error, self.limits);
             for given_up in &mut todo.given_up {
                 given_up.error.clone_from(&whole.error);
             }

@@ -34,18 +34,24 @@ impl Run<'_> {
         let receipts = std::mem::take(&mut self.told_first);
         match told {
             Ok(true) => {
-                for receipt in receipts {
+                for (receipt, _) in receipts {
                     let gone = queue::delete(&closing.sqs, &closing.queue, &receipt).await;
                     if let Err(problem) = gone {
                         self.report.fail("a message of what was given up", problem);
                     }
                 }
             }
-            Ok(false) => self.kept.extend(receipts),
+            Ok(false) => self.keep_all(receipts),
             Err(problem) => {
                 self.report.fail("what was given up", problem);
-                self.kept.extend(receipts);
+                self.keep_all(receipts);
             }
+        }
+    }
+
+    fn keep_all(&mut self, letters: Vec<(String, Timestamp)>) {
+        for (receipt, sent_at) in letters {
+            self.keep(receipt, sent_at);
         }
     }
 

@@ -7,6 +7,7 @@ use backup_domain::catalog::partition_key;
 use backup_domain::event::object_of;
 use backup_domain::redrive::{Letter, Todo, of_parked, of_undelivered, read};
 use backup_domain::watch::{Known, StatusChange};
+use jiff::Timestamp;
 use tracing::info;
 
 use crate::Run;
@@ -14,32 +15,43 @@ use crate::start::Fate;
 
 /// How long a message is hidden from other runs: longer than one can last, so that a run meets each
 /// message once.
-const HIDDEN_SECONDS: i32 = 360;
+pub const HIDDEN_SECONDS: i32 = 360;
 
 impl Run<'_> {
-    /// Goes through the queue until it is empty, or the run is over.
-    pub async fn letters(&mut self) {
-        while !self.is_over() {
+    /// Goes through the queue until it is empty, or so many hundredths of the run's time are over; says whether it
+    /// was cut short.
+    pub async fn letters(&mut self, hundredths: u32) -> bool {
+        while !self.is_over() && self.deadline.hundredths() < hundredths {
             let closing = &self.redriver.closing;
             let received = queue::receive(&closing.sqs, &closing.queue, HIDDEN_SECONDS).await;
             let messages = match received {
-                Ok(messages) if messages.is_empty() => return,
+                Ok(messages) if messages.is_empty() => return false,
                 Ok(messages) => messages,
-                Err(problem) => return self.report.fail("the dead-letter queue", problem),
+                Err(problem) => {
+                    self.report.fail("the dead-letter queue", problem);
+                    return false;
+                }
             };
             for message in messages {
                 if self.is_over() {
-                    self.kept.push(message.receipt);
+                    self.keep(message.receipt, message.sent_at);
                     continue;
                 }
                 self.report.looked += 1;
                 if let Err(problem) = self.message(&message).await {
                     self.report
                         .fail(&format!("message {}", message.id), problem);
-                    self.kept.push(message.receipt);
+                    self.keep(message.receipt, message.sent_at);
                 }
             }
         }
+        !self.is_at_limit()
+    }
+
+    /// Leaves a message in the queue.
+    pub fn keep(&mut self, receipt: String, sent_at: Timestamp) {
+        self.kept.push(receipt);
+        self.oldest = self.oldest.into_iter().chain([sent_at]).min();
     }
 
     async fn message(&mut self, message: &Message) -> Result<(), Failure> {
@@ -52,8 +64,11 @@ impl Run<'_> {
                     self.report.done += 1;
                 }
             }
-            Fate::GoneOnceTold => self.told_first.push(message.receipt.clone()),
-            Fate::Kept => self.kept.push(message.receipt.clone()),
+            Fate::GoneOnceTold => {
+                let letter = (message.receipt.clone(), message.sent_at);
+                self.told_first.push(letter);
+            }
+            Fate::Kept => self.keep(message.receipt.clone(), message.sent_at),
         }
         Ok(())
     }
@@ -91,7 +106,8 @@ impl Run<'_> {
                     }
                     None => vec![],
                 };
-                let mut todo = of_parked(&event, &destinations, attempt, &points, self.limits);
+                let last = (attempt, error.as_str());
+                let mut todo = of_parked(&event, &destinations, last, &points, self.limits);
                 for given_up in &mut todo.given_up {
                     if given_up.error.is_empty() {
                         given_up.error.clone_from(&error);

@@ -7,6 +7,7 @@ use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::dead::Closing;
 use backup_aws::{Clients, Error, Settings, serve_until};
+use jiff::SignedDuration;
 use redrive::Redriver;
 
 #[tokio::main]
@@ -18,6 +19,7 @@ async fn main() -> Result<(), Error> {
         executions: clients.step_functions(),
         machine: Settings.text("STATE_MACHINE_ARN")?,
         attempts_max: Settings.parse("REDRIVE_ATTEMPTS_MAX")?,
+        every: SignedDuration::from_mins(Settings.parse("REDRIVE_MINUTES")?),
         closing: Closing::from_env(&clients, catalog)?,
     };
     serve_until(|request, deadline| redriver.run(request, deadline)).await

@@ -4,6 +4,9 @@ use backup_aws::Failure;
 use serde::Serialize;
 use tracing::{info, warn};
 
+/// So many of what is held are named; an outage may hold back any number.
+const HELD_NAMED: u32 = 50;
+
 /// Figures of a run; its log line is the metric.
 #[derive(Debug, Default, Serialize)]
 pub struct Redriven {
@@ -25,6 +28,12 @@ pub struct Redriven {
     pub rubbish: u32,
     /// Failed; taken up by the next run.
     pub left: u32,
+    /// Taken off: an operator wants it no more.
+    pub dismissed: u32,
+    /// Whether the run was cut short by its time, and the next has enough to do at once.
+    pub more: bool,
+    /// Age of the oldest message that stays in the queue, in seconds.
+    pub oldest_seconds: u64,
     /// What became of each, but for `done`.
     #[serde(skip)]
     pub items: Vec<Item>,
@@ -37,7 +46,7 @@ pub struct Redriven {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// `started`, `running`, `closed`, `held`, `exhausted`, `rubbish` or `left`.
+    /// `started`, `running`, `closed`, `held`, `exhausted`, `dismissed`, `rubbish` or `left`.
     pub outcome: &'static str,
     /// Source bucket and key, id of a message, or ARN of an execution.
     pub object: String,
@@ -59,9 +68,13 @@ impl Redriven {
             "held" => &mut self.held,
             "exhausted" => &mut self.exhausted,
             "rubbish" => &mut self.rubbish,
+            "dismissed" => &mut self.dismissed,
             _ => &mut self.left,
         };
         *count += 1;
+        if outcome == "held" && self.held > HELD_NAMED {
+            return;
+        }
         match outcome {
             "rubbish" | "exhausted" => warn!(outcome, object, destination, detail, "redrive"),
             _ => info!(outcome, object, destination, detail, "redrive"),
@@ -81,9 +94,27 @@ impl Redriven {
         self.problem.get_or_insert(problem);
     }
 
+    /// Takes up the figures of the run after it.
+    pub fn add(&mut self, next: Self) {
+        self.looked += next.looked;
+        self.started += next.started;
+        self.running += next.running;
+        self.done += next.done;
+        self.closed += next.closed;
+        self.held += next.held;
+        self.exhausted += next.exhausted;
+        self.rubbish += next.rubbish;
+        self.left += next.left;
+        self.dismissed += next.dismissed;
+        self.more = next.more;
+        self.oldest_seconds = self.oldest_seconds.max(next.oldest_seconds);
+        self.items.extend(next.items);
+        self.problem = self.problem.take().or(next.problem);
+    }
+
     /// Whether all that was looked at is under way or over.
     pub fn is_well(&self) -> bool {
-        self.exhausted + self.rubbish + self.left + self.held == 0
+        self.exhausted + self.rubbish + self.left + self.held == 0 && !self.more
     }
 
     pub(crate) fn log(&self) {
@@ -97,11 +128,25 @@ impl Redriven {
             exhausted,
             rubbish,
             left,
+            dismissed,
+            more,
+            oldest_seconds,
             ..
         } = self;
         info!(
             looked,
-            started, running, done, closed, held, exhausted, rubbish, left, "redriven"
+            started,
+            running,
+            done,
+            closed,
+            held,
+            exhausted,
+            rubbish,
+            left,
+            dismissed,
+            more,
+            oldest_seconds,
+            "redriven"
         );
     }
 }

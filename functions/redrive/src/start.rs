@@ -3,7 +3,7 @@
 use backup_aws::executions::{self, State};
 use backup_aws::{Failure, catalog::Whole};
 use backup_domain::catalog::Status;
-use backup_domain::redrive::{Start, Subject, Todo, waited};
+use backup_domain::redrive::{Start, Subject, Todo};
 use backup_domain::watch::restart_input;
 
 use crate::Run;
@@ -35,8 +35,8 @@ impl Run<'_> {
                 fate = Fate::Kept;
                 continue;
             }
-            let pk = object_of(&start).to_owned();
-            if !self.may_try(&start.destination).await {
+            let (pk, sk) = keys_of(&start);
+            if !self.may_try(&start).await {
                 self.report.note(
                     "held",
                     &pk,
@@ -46,20 +46,24 @@ impl Run<'_> {
                 fate = Fate::Kept;
                 continue;
             }
+            let has_waited = self.has_waited(&start).await;
             match self.start(&start).await? {
                 Begun::Started(name) => {
                     self.report.note("started", &pk, &start.destination, &name);
-                    if has_waited(&start) {
-                        *self.waited.entry(start.destination.clone()).or_default() += 1;
+                    if has_waited {
+                        self.count_waited(&start.destination).await;
                     }
                 }
                 Begun::Running(name) => self.report.note("running", &pk, &start.destination, &name),
                 Begun::InVain => given_up.push(start.given_up()),
             }
-            self.taken.insert(pk);
+            self.taken.insert((pk, sk));
         }
-        if let Some(one) = given_up.first() {
-            self.taken.insert(one.pk().to_owned());
+        if !given_up.is_empty() {
+            let keys = given_up
+                .iter()
+                .map(|one| (one.pk().to_owned(), one.sk().to_owned()));
+            self.taken.extend(keys);
             self.given_up.append(&mut given_up);
             if fate == Fate::Gone {
                 fate = Fate::GoneOnceTold;
@@ -135,16 +139,9 @@ fn attempt_of(whole: &Whole) -> u64 {
         .unwrap_or_default()
 }
 
-fn has_waited(start: &Start) -> bool {
+fn keys_of(start: &Start) -> (String, String) {
     match &start.subject {
-        Subject::Point(point) => point.error.as_deref().is_some_and(waited),
-        Subject::Whole { .. } => false,
-    }
-}
-
-fn object_of(start: &Start) -> &str {
-    match &start.subject {
-        Subject::Point(point) => &point.pk,
-        Subject::Whole { pk, .. } => pk,
+        Subject::Point(point) => (point.pk.clone(), point.sk.clone()),
+        Subject::Whole { pk, sk } => (pk.clone(), sk.clone()),
     }
 }

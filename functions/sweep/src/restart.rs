@@ -105,11 +105,7 @@ impl Sweep {
     async fn take_up(&self, dead: &Dead, claim: &str) -> Result<Done, Failure> {
         let catalog = &self.closing.catalog;
         let points = self.closing.points(dead).await?;
-        let execution = Execution {
-            id: dead.arn.clone(),
-            start_time: dead.start_time.clone(),
-        };
-        let (pk, sk) = rejected::keys(&dead.event, &execution);
+        let (pk, sk) = rejected::keys(&dead.event);
         let rejected = dead.known() == Known::Silent && catalog.is_rejected(&pk, &sk).await?;
         match watch::todo(dead, &points, rejected) {
             Todo::Nothing => Ok(Done::Nothing),
@@ -167,6 +163,7 @@ impl Sweep {
                 destinations,
                 owner: own.first().map(|point| point.owner.clone()),
                 attempt: before,
+                waits: 0,
                 settle: false,
                 owed_after: None,
             },
@@ -201,6 +198,7 @@ impl Sweep {
                 destinations: vec![point.destination.clone()],
                 owner: Some(point.owner.clone()),
                 attempt: 1,
+                waits: 0,
                 settle: true,
                 owed_after: point.owed_after,
             },

@@ -3,6 +3,7 @@
 mod ask;
 mod auditing;
 pub mod backfilling;
+pub mod barrier;
 pub mod burst;
 pub mod drilling;
 pub mod gauge;

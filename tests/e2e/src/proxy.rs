@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::barrier::Barrier;
+
 /// What happens to a call that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -86,6 +88,8 @@ pub struct Proxy {
     other: Arc<OnceLock<(&'static str, String)>>,
     calls: Arc<Mutex<Vec<Call>>>,
     plans: Arc<Mutex<Vec<Plan>>>,
+    /// Where a caller is stopped.
+    pub barrier: Barrier,
 }
 
 impl Proxy {
@@ -98,6 +102,7 @@ impl Proxy {
             other: Arc::default(),
             calls: Arc::default(),
             plans: Arc::default(),
+            barrier: Barrier::default(),
         };
         let serving = proxy.clone();
         std::thread::spawn(move || {
@@ -187,13 +192,17 @@ impl Proxy {
         let text = String::from_utf8_lossy(&request).into_owned();
         let operation = operation(&text);
         let fault = self.fault(&operation, &text);
+        let call = Call {
+            operation,
+            request: text.clone(),
+            answered: None,
+        };
+        if self.barrier.stops(call.caller()) {
+            return Ok(());
+        }
         let number = {
             let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            calls.push(Call {
-                operation,
-                request: text.clone(),
-                answered: None,
-            });
+            calls.push(call);
             calls.len() - 1
         };
         match fault {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use backup_stack::{REGION, Silent, Toolchain, command_line};
 
@@ -30,6 +31,30 @@ impl World {
         run(self.proxy.endpoint(), arguments)
     }
 
+    /// Runs `s3-backup` and kills it behind so many of its calls; says whether it came to that before its
+    /// end.
+    pub fn s3_backup_killed(&self, arguments: &[&str], calls: usize) -> bool {
+        self.proxy.barrier.set("s3-backup", calls);
+        let mut child = command(self.proxy.endpoint(), arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let killed = loop {
+            if self.proxy.barrier.is_reached() {
+                child.kill().expect("it is killed");
+                break true;
+            }
+            if child.try_wait().expect("a child").is_some() {
+                break false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        child.wait().expect("a child");
+        self.proxy.barrier.lift();
+        killed
+    }
+
     /// What `s3-backup` says.
     pub fn says(&self, arguments: &[&str]) -> Said {
         let output = self.s3_backup(arguments);
@@ -43,6 +68,10 @@ impl World {
 }
 
 fn run(endpoint: &str, arguments: &[&str]) -> Output {
+    command(endpoint, arguments).output().expect("it runs")
+}
+
+fn command(endpoint: &str, arguments: &[&str]) -> Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let binary = BINARY.get_or_init(|| {
         let toolchain = Toolchain::ensure(&Silent).expect("the toolchain");
@@ -54,13 +83,12 @@ fn run(endpoint: &str, arguments: &[&str]) -> Output {
             command.env_remove(name);
         }
     }
-    let output = command
+    command
         .args(arguments)
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_REGION", REGION)
-        .stdin(Stdio::null())
-        .output();
-    output.expect("it runs")
+        .stdin(Stdio::null());
+    command
 }

@@ -93,6 +93,8 @@ fn definition() -> Rc<Value> {
     // As the Standard machine is deployed; time-outs are none of the simulation's.
     let text = text
         .replace("${TimeoutSeconds}", "86400")
+        .replace("${ThrottledAttempts}", "12")
+        .replace("${UnavailableAttempts}", "6")
         .replace("${MachineType}", "STANDARD");
     Rc::new(serde_json::from_str(&text).expect("JSON"))
 }

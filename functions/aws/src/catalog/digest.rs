@@ -59,11 +59,17 @@ impl Catalog {
         self.sent(request).await
     }
 
-    /// Opens a window; `false` where one is open.
+    /// Opens a window; `false` where one is open. What opens it, known by `first`, is counted until it is
+    /// told, see [`Catalog::told_first`].
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn open_window(&self, kind: &str, until: Timestamp) -> Result<bool, Failure> {
+    pub async fn open_window(
+        &self,
+        kind: &str,
+        first: &str,
+        until: Timestamp,
+    ) -> Result<bool, Failure> {
         let request = self
             .client
             .put_item()
@@ -72,10 +78,25 @@ impl Catalog {
             .item("shape", AttributeValue::N(SHAPE.to_string()))
             .item("since", text(&self.now().to_string()))
             .item("until", text(&until.to_string()))
-            .item("waiting", usize_of(0))
+            .item("waiting", usize_of(1))
+            .item("first", text(first))
             .item("examples", AttributeValue::L(vec![]))
             .condition_expression("attribute_not_exists(pk) OR attribute_exists(closed)");
         self.put_if(request).await
+    }
+
+    /// Takes off what opened the window: it has been told by itself. Once, however often it is noted.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn told_first(&self, kind: &str) -> Result<bool, Failure> {
+        let request = self
+            .update(PK, kind)
+            .update_expression("REMOVE #first ADD waiting :less")
+            .condition_expression("attribute_exists(#first)")
+            .expression_attribute_names("#first", "first")
+            .expression_attribute_values(":less", AttributeValue::N("-1".to_owned()));
+        self.sent(request).await
     }
 
     /// The windows that have not been closed.
@@ -88,23 +109,26 @@ impl Catalog {
         Ok(open.filter_map(window_of).collect())
     }
 
-    /// Takes off what has been told, and opens the window anew.
+    /// Takes off what has been told, and opens the window anew; `false` where another has meanwhile, or
+    /// this very request did and its answer was lost.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn told(&self, digest: &Digest, until: Timestamp) -> Result<(), Failure> {
+    pub async fn told(&self, digest: &Digest, until: Timestamp) -> Result<bool, Failure> {
         let request = self
             .update(PK, &digest.kind)
             .update_expression(
-                "SET #until = :until, since = :since, examples = :none ADD waiting :less",
+                "SET #until = :until, since = :since, examples = :none REMOVE #first ADD waiting :less",
             )
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("since = :seen")
             .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#first", "first")
+            .expression_attribute_values(":seen", text(&digest.since.to_string()))
             .expression_attribute_values(":until", AttributeValue::S(until.to_string()))
             .expression_attribute_values(":since", AttributeValue::S(self.now().to_string()))
             .expression_attribute_values(":none", AttributeValue::L(vec![]))
             .expression_attribute_values(":less", AttributeValue::N(format!("-{}", digest.count)));
-        self.sent(request).await.map(drop)
+        self.sent(request).await
     }
 
     /// Closes a window in which nothing was counted: the next of its kind is told at once.
@@ -115,9 +139,10 @@ impl Catalog {
         let request = self
             .update(PK, kind)
             .update_expression("SET closed = :true")
-            .condition_expression("waiting = :zero")
+            // Below it where a release before took off the same twice.
+            .condition_expression("waiting < :one")
             .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .expression_attribute_values(":zero", usize_of(0));
+            .expression_attribute_values(":one", usize_of(1));
         self.sent(request).await
     }
 }
@@ -128,13 +153,18 @@ fn usize_of(number: usize) -> AttributeValue {
 
 fn window_of(item: &Item) -> Option<Window> {
     let examples = item.get("examples")?.as_l().ok()?.iter();
+    let examples = examples.filter_map(|it| it.as_s().ok().cloned());
     Some(Window {
         digest: Digest {
             kind: word(item, "sk")?,
             // Below nothing where two took off the same.
             count: item.get("waiting")?.as_n().ok()?.parse().unwrap_or(0),
             since: word(item, "since")?.parse().ok()?,
-            examples: examples.filter_map(|it| it.as_s().ok().cloned()).collect(),
+            examples: word(item, "first")
+                .into_iter()
+                .chain(examples)
+                .take(EXAMPLES_MAX)
+                .collect(),
         },
         until: word(item, "until")?.parse().ok()?,
     })

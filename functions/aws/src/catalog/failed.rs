@@ -21,6 +21,8 @@ pub struct Failed {
     pub failed_at: Option<Timestamp>,
     /// Whether it was given up.
     pub is_exhausted: bool,
+    /// Where a page begins that goes on behind it.
+    pub behind: Start,
 }
 
 impl Failed {
@@ -56,12 +58,18 @@ pub struct Whole {
 }
 
 impl Catalog {
-    /// A page of what failed: the index holds nothing else.
+    /// A page of what failed, of so many items at most, or of as many as go into one: the index holds
+    /// nothing else.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn failed(&self, from: Option<Start>) -> Result<FailedPage, Failure> {
+    pub async fn failed(
+        &self,
+        from: Option<Start>,
+        items_max: Option<i32>,
+    ) -> Result<FailedPage, Failure> {
         let request = self.client.scan().index_name("by-failed");
+        let request = request.set_limit(items_max);
         let (items, next) = self.scanned(request, from).await?;
         Ok(FailedPage {
             items: items.iter().filter_map(failed_of).collect(),
@@ -134,6 +142,51 @@ impl Catalog {
         self.sent(request).await.map(drop)
     }
 
+    /// Takes a failed point out of what is to be done and counted: an operator wants it no more. One
+    /// that is being copied again stays as it is, which is `false`.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn dismiss(&self, point: &RecoveryPoint, now: Timestamp) -> Result<bool, Failure> {
+        let request = self
+            .update(&point.pk, &point.sk)
+            .update_expression(
+                "SET exhausted = :now, dismissed = :now REMOVE failedAt, #open, openSince",
+            )
+            .condition_expression("#status = :failed AND #owner = :owner")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#open", "open")
+            .expression_attribute_values(":now", text(&now.to_string()))
+            .expression_attribute_values(":failed", text(Status::Failed.as_str()))
+            .expression_attribute_values(":owner", text(&point.owner));
+        self.sent(request).await
+    }
+
+    /// Records a whole event as one that an operator wants no more.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn dismiss_whole(
+        &self,
+        (pk, sk): (&str, &str),
+        whole: &Whole,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        self.put_texts(&[
+            ("pk", pk.to_owned()),
+            ("sk", sk.to_owned()),
+            ("shape", SHAPE.to_string()),
+            ("status", "dismissed".to_owned()),
+            ("destination", whole.destination.clone()),
+            ("error", whole.error.clone()),
+            ("event", whole.event.to_string()),
+            ("endedAt", whole.ended_at.clone()),
+            ("dismissed", now.to_string()),
+        ])
+        .await
+    }
+
     /// Records a whole event as given up: the message that holds it goes.
     ///
     /// # Errors
@@ -164,7 +217,10 @@ impl Catalog {
 
 fn failed_of(item: &Item) -> Option<Failed> {
     let (pk, sk) = keys_of(item)?;
+    let keys = ["failedAt", "pk", "sk"];
+    let behind = keys.map(|name| Some((name.to_owned(), word(item, name)?)));
     Some(Failed {
+        behind: behind.into_iter().flatten().collect(),
         pk,
         sk,
         failed_at: word(item, "failedAt").and_then(|at| at.parse().ok()),

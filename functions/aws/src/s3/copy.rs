@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
 use aws_smithy_types::DateTime;
-use backup_domain::copy::CopyRequest;
+use backup_domain::copy::{CopyRequest, seconds_max};
 use backup_domain::evidence::Facts;
 use backup_domain::policy::{Annotations, LockMode, ObjectLock};
 use backup_domain::task::CopyTask;
@@ -26,9 +26,6 @@ use jiff::Timestamp;
 
 use super::head::full_object;
 use crate::ApiError;
-
-/// A CopyObject of 5 GiB answers when it is done; below the function's own time-out.
-const COPY: Duration = Duration::from_mins(14);
 
 /// Tag of a copy that verification refused.
 pub const BAD: (&str, &str) = ("s3-backup", "bad");
@@ -123,7 +120,7 @@ pub async fn make(
     request: &CopyRequest,
     now: Timestamp,
 ) -> Result<Made, ApiError> {
-    send(build(client, task, request, now), request).await
+    send(build(client, task, request, now), task, request).await
 }
 
 /// As [`make`], where nothing is there but perhaps a delete marker.
@@ -137,13 +134,19 @@ pub async fn make_of_nothing(
     now: Timestamp,
 ) -> Result<Made, ApiError> {
     let builder = build(client, task, request, now).if_none_match("*");
-    send(builder, request).await
+    send(builder, task, request).await
 }
 
-async fn send(builder: CopyObjectFluentBuilder, request: &CopyRequest) -> Result<Made, ApiError> {
+async fn send(
+    builder: CopyObjectFluentBuilder,
+    task: &CopyTask,
+    request: &CopyRequest,
+) -> Result<Made, ApiError> {
+    // It answers when it is done.
+    let time = Duration::from_secs(seconds_max(task.object.size));
     let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(COPY)
-        .operation_timeout(COPY)
+        .operation_attempt_timeout(time)
+        .operation_timeout(time)
         .build();
     let config = Config::builder()
         .timeout_config(timeouts)

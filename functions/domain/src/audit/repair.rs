@@ -62,6 +62,7 @@ pub fn start_of(finding: &Finding, account: &str, region: &str, now: Timestamp) 
         destinations: vec![finding.destination.clone()],
         owner: None,
         attempt: 1,
+        waits: 0,
         settle,
         owed_after: None,
     };

@@ -49,16 +49,19 @@ fn it_opens_at_the_limit_within_the_window_and_not_before() {
 fn one_probe_at_a_time_and_a_dead_one_makes_way() {
     let open = failed(&Breaker::closed(at(0)), 3, 0);
     let half = probe(&open, "first", 10);
-    assert_eq!(half.admit("first", at(11), &LIMITS), Admission::Probing);
-    assert!(matches!(
-        half.admit("second", at(39), &LIMITS),
-        Admission::Refused { .. }
-    ));
-    let other = probe(&half, "second", 40);
-    assert!(matches!(
-        other.admit("first", at(41), &LIMITS),
-        Admission::Refused { .. }
-    ));
+    let refused = |breaker: &Breaker, owner: &str, seconds| {
+        let admission = breaker.admit(owner, at(seconds), &LIMITS);
+        matches!(admission, Admission::Refused { .. })
+    };
+    // Twenty minutes, though three cool-downs are thirty seconds: a step of it may take fifteen.
+    assert!(refused(&half, "second", 10 + 1199));
+    let other = probe(&half, "second", 10 + 1200);
+    assert!(refused(&other, "first", 10 + 1201));
+    // One that asks again goes on being the probe.
+    let Admission::Probing(longer) = half.admit("first", at(1000), &LIMITS) else {
+        panic!("{half:?}");
+    };
+    assert!(refused(&longer, "second", 1000 + 1199));
 }
 
 #[test]
@@ -93,6 +96,28 @@ fn a_probe_that_is_stored_closes_it_and_both_changes_are_remembered() {
     );
 }
 
+/// Without an opening nothing was waited for, and what fails later has not been either.
+#[test]
+fn only_a_destination_that_was_away_is_back_and_what_waited_is_counted_until_told() {
+    let few = failed(&Breaker::closed(at(0)), 2, 0);
+    assert_eq!(few.back_at(), None);
+    let open = failed(&few, 1, 1);
+    assert_eq!(open.back_at(), None);
+    let closed = probe(&open, "p", 20).succeeded(at(30)).expect("closed");
+    assert_eq!(closed.back_at(), Some(at(30)));
+    assert_eq!(failed(&closed, 3, 40).back_at(), None, "away again");
+    let counted = closed
+        .redriven(1)
+        .expect("noted")
+        .redriven(20)
+        .expect("noted");
+    let opened = failed(&counted, 3, 50);
+    assert_eq!(opened.redriven, 21, "kept until it is told");
+    let told = counted.told_redriven(21).expect("noted");
+    assert_eq!((told.redriven, told.told_redriven(21)), (0, None));
+    assert_eq!(told.redriven(0), None);
+}
+
 #[test]
 fn a_probe_that_says_nothing_makes_way_at_once() {
     let half = probe(&failed(&Breaker::closed(at(0)), 3, 0), "p", 10);
@@ -106,6 +131,7 @@ fn a_probe_that_says_nothing_makes_way_at_once() {
 
 #[test]
 fn only_what_could_not_be_reached_counts() {
+    let counts = |cause: &Cause| super::counts(cause, false);
     let cause = |error: &str, side| Cause {
         side,
         ..cause_of(&json!({"Error": error, "Cause": ""}))
@@ -116,14 +142,17 @@ fn only_what_could_not_be_reached_counts() {
     for side in [Side::Source, Side::Service] {
         assert!(!counts(&cause(away, Some(side))), "{side:?}");
     }
-    for error in [
-        "AccessDenied",
-        "BreakerOpen",
-        "SourceUnreadable",
-        "Throttled",
-    ] {
+    for error in ["AccessDenied", "BreakerOpen", "SourceUnreadable"] {
         assert!(!counts(&cause(error, Some(Side::Destination))), "{error}");
     }
+    // A 503 that outlived its retries is no answer either; Lambda's own limits are nobody's.
+    assert!(counts(&cause("Throttled", Some(Side::Destination))));
+    assert!(!counts(&cause("Throttled", Some(Side::Service))));
+    assert!(!counts(&cause("Throttled", None)));
+    assert!(!counts(&cause("Lambda.TooManyRequestsException", None)));
+    // Once the copy is there, a step that runs out of time is reading or recording.
+    assert!(!super::counts(&cause("States.Timeout", None), true));
+    assert!(super::counts(&cause(away, Some(Side::Destination)), true));
 }
 
 #[test]
@@ -220,7 +249,7 @@ proptest! {
             prop_assert!(alive.count() <= 1);
         }
         // Whatever died: after the longest waits somebody may try, and a success closes it.
-        let later = at(now + 1000);
+        let later = at(now + 2000);
         match stored.admit("last", later, &LIMITS) {
             Admission::Go => prop_assert!(stored.open.is_none()),
             Admission::Probe(next) => {

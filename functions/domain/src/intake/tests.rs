@@ -20,10 +20,7 @@ fn ended(status: &str, error: Option<&str>, output: Option<&str>) -> Answer {
 fn small_objects_run_on_express_and_all_else_on_the_standard_machine() {
     let threshold = 8 * MIB;
     for size in [0, 1, threshold - 1] {
-        assert_eq!(
-            way(&event("i", &json!(size)), 8).expect("JSON"),
-            Way::Express
-        );
+        assert_eq!(way(&event("i", &json!(size)), 8), Way::Express);
     }
     for size in [
         json!(threshold),
@@ -32,25 +29,35 @@ fn small_objects_run_on_express_and_all_else_on_the_standard_machine() {
         json!("5"),
         json!(null),
     ] {
-        let way = way(&event("i", &size), 8).expect("JSON");
-        assert!(matches!(way, Way::Standard { .. }), "{size}");
+        let way = way(&event("i", &size), 8);
+        assert!(matches!(way, Way::Standard(_)), "{size}");
     }
     // JSON that is no event: Filter says so.
     for body in ["{}", "[]", "null", "5", "\"text\"", "{\"detail\":{}}"] {
-        assert!(
-            matches!(way(body, 8).expect("JSON"), Way::Standard { .. }),
-            "{body}"
-        );
+        assert!(matches!(way(body, 8), Way::Standard(_)), "{body}");
     }
+    // What is no JSON is started as a text that is.
     for body in ["", "text", "{", "{} {}", "\u{0}"] {
-        assert!(way(body, 8).is_err(), "{body:?}");
+        let Way::Standard(named) = way(body, 8) else {
+            panic!("{body:?}");
+        };
+        let input: String = serde_json::from_str(&named.input).expect("a JSON text");
+        assert_eq!(input, body);
+    }
+    let named = standard("[1]");
+    assert_eq!(named.input, "[1]");
+    // A copy that may take long is not waited for, however large the threshold.
+    let large = EXPRESS_MIB_MAX * MIB;
+    for (size, express) in [(large - 1, true), (large, false)] {
+        let way = way(&event("i", &json!(size)), 5120);
+        assert_eq!(way == Way::Express, express, "{size}");
     }
 }
 
 #[test]
 fn an_event_has_one_name_whatever_its_message_and_no_other_event_has_it() {
-    let name = |body: &str| match way(body, 8).expect("JSON") {
-        Way::Standard { name } => name,
+    let name = |body: &str| match way(body, 8) {
+        Way::Standard(named) => named.name,
         Way::Express => panic!("{body} is small"),
     };
     let large = json!(8 * MIB);
@@ -138,14 +145,38 @@ fn every_answer_has_its_verdict() {
         ("RUNNING", None, Some(r#"{"outcome":"backed-up"}"#), false),
         ("", None, None, false),
     ] {
-        let verdict = verdict(&ended(status, error, output));
+        let verdict = verdict(&ended(status, error, output), 1);
         let shown = format!("{status} {error:?} {output:?}: {verdict:?}");
         assert_eq!(verdict == Verdict::Acknowledge, acknowledged, "{shown}");
         assert!(verdict != Verdict::GoBack(String::new()), "{shown}");
     }
     let why = "no answer within 305 s".to_owned();
     let lost = Answer::Nothing { why: why.clone() };
-    assert_eq!(verdict(&lost), Verdict::GoBack(why));
+    for receives in [1, RUNS_MAX, RECEIVES_MAX] {
+        assert_eq!(verdict(&lost, receives), Verdict::GoBack(why.clone()));
+    }
+}
+
+/// The intake's own trouble is waited out; runs that end without a word are not repeated for ever.
+#[test]
+fn what_runs_bring_to_no_end_is_handed_on_and_what_nobody_answers_is_asked_again() {
+    let held = ended(
+        "SUCCEEDED",
+        None,
+        Some(r#"{"outcome":"held","reason":"x"}"#),
+    );
+    assert!(matches!(verdict(&held, 999), Verdict::GoBack(_)));
+    for answer in [
+        ended("TIMED_OUT", None, None),
+        ended("FAILED", Some("States.Runtime"), None),
+        ended("FAILED", Some("Unparked"), None),
+        ended("SUCCEEDED", None, Some(r#"{"outcome":"new to us"}"#)),
+    ] {
+        assert!(matches!(verdict(&answer, RUNS_MAX - 1), Verdict::GoBack(_)));
+        assert!(matches!(verdict(&answer, RUNS_MAX), Verdict::HandOn(_)));
+    }
+    let failed = ended("FAILED", Some("BackupFailed"), None);
+    assert_eq!(verdict(&failed, RUNS_MAX), Verdict::Acknowledge);
 }
 
 proptest! {
@@ -157,6 +188,7 @@ proptest! {
         outcome in "backed-up|duplicate|skipped|recorded|held|[a-z-]{0,9}",
         held in any::<bool>(),
         whole in any::<bool>(),
+        receives in 1..2 * RUNS_MAX,
     ) {
         let output = json!({"outcome": outcome, "held": held}).to_string();
         let cut = if whole { output.len() } else { output.len() - 1 };
@@ -164,7 +196,7 @@ proptest! {
         let done = ["backed-up", "duplicate", "skipped", "recorded"];
         let good = status == "SUCCEEDED" && whole && !held && done.contains(&outcome.as_str());
         let parked = status == "FAILED" && matches!(error.as_deref(), Some("BackupFailed" | "Untold"));
-        prop_assert_eq!(verdict(&answer) == Verdict::Acknowledge, good || parked);
+        prop_assert_eq!(verdict(&answer, receives) == Verdict::Acknowledge, good || parked);
     }
 
     #[test]

@@ -113,7 +113,11 @@ pub fn on_their_way(destination: &str, count: u32) -> Message {
     }
 }
 
-/// Whether this failure only waited for its destination.
+/// Whether a failure of this name says nothing against the object: what was asked did not answer, or
+/// asked for a slower pace. Such an attempt has only waited, and is made again however often.
 pub fn waited(error: &str) -> bool {
-    error == ErrorName::BreakerOpen.as_str() || breaker::is_out_of_reach(error)
+    let waits = [ErrorName::BreakerOpen, ErrorName::Throttled];
+    waits.iter().any(|name| name.as_str() == error)
+        || error == "Lambda.TooManyRequestsException"
+        || breaker::is_out_of_reach(error)
 }

@@ -44,16 +44,13 @@ pub enum Letter {
 ///
 /// [Amazon EventBridge User Guide, "Using dead-letter queues to process undelivered events"]: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 pub fn read(body: &str, attribute: impl Fn(&str) -> Option<String>) -> Letter {
-    let event: Value = match serde_json::from_str(body) {
-        Ok(event @ Value::Object(_)) => event,
-        Ok(_) => return Letter::Rubbish("the body is no JSON object".to_owned()),
-        Err(problem) => return Letter::Rubbish(format!("the body is no JSON: {problem}")),
-    };
+    let read = serde_json::from_str(body);
     if let Some(destinations) = attribute("destinations") {
         let names = destinations.split(',').map(str::trim);
         let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
         return Letter::Parked {
-            event,
+            // An event that was a text is parked without its quotes.
+            event: read.unwrap_or_else(|_| Value::from(body)),
             destinations: if names.is_empty() {
                 vec!["*".to_owned()]
             } else {
@@ -65,6 +62,11 @@ pub fn read(body: &str, attribute: impl Fn(&str) -> Option<String>) -> Letter {
                 .unwrap_or_default(),
         };
     }
+    let event: Value = match read {
+        Ok(event @ Value::Object(_)) => event,
+        Ok(_) => return Letter::Rubbish("the body is no JSON object".to_owned()),
+        Err(problem) => return Letter::Rubbish(format!("the body is no JSON: {problem}")),
+    };
     let kind = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
     match (kind("source"), kind("detail-type")) {
         ("aws.states", "Step Functions Execution Status Change") => {

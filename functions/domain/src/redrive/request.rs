@@ -1,8 +1,12 @@
 //! What is asked of a redrive.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Input of the function; its rule sends `{}`. Unknown fields are refused: a misspelt filter would
+/// The clock that starts runs is not exact.
+const EARLY: SignedDuration = SignedDuration::from_mins(2);
+
+/// Input of the function; its rule sends `{"byTheClock": true}`. Unknown fields are refused: a misspelt filter would
 /// redrive everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -17,6 +21,25 @@ pub struct Request {
     pub limit: Option<u32>,
     /// Whether what was given up is started too.
     pub force: bool,
+    /// Nothing is started: what failed is taken off, an operator wants it no more.
+    pub dismiss: bool,
+    /// Whether the run is one of the clock's, which does nothing before it is due.
+    pub by_the_clock: bool,
+}
+
+/// Whether a run of the clock's is due: `RedriveMinutes` after the last one began, and at once where
+/// that was cut short or never came to its end.
+///
+/// ```
+/// use backup_domain::redrive::is_due;
+/// use jiff::{SignedDuration, Timestamp};
+/// let (hour, now) = (SignedDuration::from_hours(1), Timestamp::from_second(7200).unwrap());
+/// let at = |second| Timestamp::from_second(second).unwrap();
+/// assert!(is_due((at(3600), false), hour, now) && !is_due((at(6900), false), hour, now));
+/// assert!(is_due((at(6900), true), hour, now));
+/// ```
+pub fn is_due((begun, is_more): (Timestamp, bool), every: SignedDuration, now: Timestamp) -> bool {
+    is_more || now.duration_since(begun) >= every - EARLY
 }
 
 impl Request {

@@ -1,3 +1,5 @@
+mod lasting;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -130,7 +132,7 @@ fn only_what_failed_is_started_again_and_each_destination_for_itself() {
         point("third", Status::Failed, 1),
     ];
     let all = names(&["primary", "second"]);
-    let todo = of_parked(&event(), &all, 0, &points, limits());
+    let todo = of_parked(&event(), &all, (0, "AccessDenied"), &points, limits());
     assert_eq!(
         started(&todo),
         ["second"],
@@ -156,7 +158,13 @@ fn a_message_whose_points_have_an_end_asks_for_nothing() {
         Status::Deleted,
     ] {
         let points = [point("primary", status, 1)];
-        let todo = of_parked(&event(), &names(&["primary"]), 0, &points, limits());
+        let todo = of_parked(
+            &event(),
+            &names(&["primary"]),
+            (0, "AccessDenied"),
+            &points,
+            limits(),
+        );
         assert_eq!(todo, Todo::default(), "{status:?}");
     }
 }
@@ -169,7 +177,7 @@ fn points_of_other_versions_are_none_of_a_message() {
     let todo = of_parked(
         &event(),
         &names(&["primary"]),
-        0,
+        (0, "AccessDenied"),
         &[other.clone()],
         limits(),
     );
@@ -179,13 +187,19 @@ fn points_of_other_versions_are_none_of_a_message() {
     let mut event = event();
     event["detail"]["object"]["version-id"] = Value::Null;
     let own = [other, point("primary", Status::Stored, 1)];
-    let todo = of_parked(&event, &names(&["primary"]), 0, &own, limits());
+    let todo = of_parked(
+        &event,
+        &names(&["primary"]),
+        (0, "AccessDenied"),
+        &own,
+        limits(),
+    );
     assert_eq!(todo, Todo::default());
 }
 
 #[test]
 fn whole_events_and_tags_start_by_their_own_attempt() {
-    let todo = of_parked(&event(), &names(&["*"]), 2, &[], limits());
+    let todo = of_parked(&event(), &names(&["*"]), (2, "AccessDenied"), &[], limits());
     let redrive = todo.starts[0].redrive.as_ref().expect("a redrive");
     assert_eq!(
         (redrive.attempt, &redrive.destinations[..]),
@@ -194,13 +208,19 @@ fn whole_events_and_tags_start_by_their_own_attempt() {
     // The catalog's record of it, which holds the input of that attempt, asks for the same.
     let mut recorded = event();
     recorded["redrive"] = json!({"destinations": ["*"], "attempt": 2});
-    let of_record = of_whole(&recorded, "*", limits());
+    let of_record = of_whole(&recorded, "*", "AccessDenied", limits());
     assert_eq!(of_record.starts[0].name(3), todo.starts[0].name(3));
 
     let mut tags = event();
     tags["detail-type"] = json!("Object Tags Added");
     let points = [point("primary", Status::Unsettled, 1)];
-    let todo = of_parked(&tags, &names(&["primary"]), 0, &points, limits());
+    let todo = of_parked(
+        &tags,
+        &names(&["primary"]),
+        (0, "AccessDenied"),
+        &points,
+        limits(),
+    );
     let redrive = todo.starts[0].redrive.as_ref().expect("a redrive");
     assert!(todo.starts.len() == 1 && !redrive.settle, "{todo:?}");
     assert_eq!(todo.starts[0].event["detail-type"], "Object Tags Added");
@@ -210,7 +230,13 @@ fn whole_events_and_tags_start_by_their_own_attempt() {
 fn an_unsettled_point_is_settled_and_never_given_up() {
     let mut unsettled = point("primary", Status::Unsettled, 99);
     unsettled.owed_after = Some(at("2026-11-01T00:30:00Z"));
-    let todo = of_parked(&event(), &names(&["primary"]), 9, &[unsettled], limits());
+    let todo = of_parked(
+        &event(),
+        &names(&["primary"]),
+        (9, "AccessDenied"),
+        &[unsettled],
+        limits(),
+    );
     let redrive = todo.starts[0].redrive.as_ref().expect("a redrive");
     assert!(
         redrive.settle && redrive.owed_after.is_some(),
@@ -219,41 +245,18 @@ fn an_unsettled_point_is_settled_and_never_given_up() {
     assert!(todo.given_up.is_empty());
 }
 
-#[test]
-fn attempts_are_limited_unless_it_is_forced() {
-    let all = names(&["primary"]);
-    for (attempts, starts) in [(1, 1), (5, 1), (6, 0)] {
-        let points = [point("primary", Status::Failed, attempts)];
-        let todo = of_parked(&event(), &all, 0, &points, limits());
-        assert_eq!(
-            (todo.starts.len(), todo.given_up.len()),
-            (starts, 1 - starts)
-        );
-        let whole = of_parked(&event(), &names(&["*"]), attempts - 1, &[], limits());
-        assert_eq!(
-            (whole.starts.len(), whole.given_up.len()),
-            (starts, 1 - starts)
-        );
-    }
-    let mut given_up = point("primary", Status::Failed, 6);
-    given_up.exhausted = Some(at("2026-11-01T00:00:00Z"));
-    let told = of_point(&given_up, limits());
-    assert_eq!(told, Todo::default(), "it was told before");
-    let force = Limits {
-        force: true,
-        ..limits()
-    };
-    let forced = of_point(&given_up, force);
-    assert_eq!(started(&forced), ["primary"]);
-    assert!(forced.starts[0].attempt_last(force) > 6);
-}
-
 /// One run would else use up all attempts.
 #[test]
 fn what_failed_after_the_run_began_is_left_to_the_next() {
     let mut failed = point("primary", Status::Failed, 2);
     failed.failed_at = Some(at("2026-11-02T00:00:01Z"));
-    let todo = of_parked(&event(), &names(&["primary"]), 1, &[failed], limits());
+    let todo = of_parked(
+        &event(),
+        &names(&["primary"]),
+        (1, "AccessDenied"),
+        &[failed],
+        limits(),
+    );
     assert!(todo.later && todo.starts.is_empty() && todo.given_up.is_empty());
 }
 
@@ -271,7 +274,13 @@ fn an_undelivered_event_starts_as_if_it_came_now() {
 fn an_unversioned_point_is_found_again() {
     let mut failed = point("primary", Status::Failed, 1);
     failed.object.version_id = None;
-    let todo = of_parked(&event(), &names(&["primary"]), 0, &[failed], limits());
+    let todo = of_parked(
+        &event(),
+        &names(&["primary"]),
+        (0, "AccessDenied"),
+        &[failed],
+        limits(),
+    );
     assert_eq!(todo.starts[0].event["time"], "2026-11-01T00:00:00Z");
 }
 
@@ -308,7 +317,7 @@ proptest! {
         for attributes in [None, Some(said)] {
             if let Letter::Parked { event, destinations, attempt, .. } = read(&body, |_| attributes.clone()) {
                 prop_assert!(!destinations.is_empty());
-                of_parked(&event, &destinations, attempt, &[], limits());
+                of_parked(&event, &destinations, (attempt, "AccessDenied"), &[], limits());
             }
         }
     }
@@ -327,7 +336,7 @@ proptest! {
             point
         }).collect();
         let asked: Vec<_> = asked.into_iter().collect();
-        let todo = of_parked(&event(), &asked, 0, &points, limits);
+        let todo = of_parked(&event(), &asked, (0, "AccessDenied"), &points, limits);
         for name in &asked {
             let starts = todo.starts.iter().filter(|it| it.destination == *name).count();
             let given_up = todo.given_up.iter().filter(|it| it.destination == *name).count();

@@ -1,6 +1,7 @@
 //! The queued way in: its numbers against each other and against the code.
 
-use backup_domain::intake::{RECEIVES_MAX, RETRY_SECONDS_MIN};
+use backup_domain::copy::seconds_max;
+use backup_domain::intake::{EXPRESS_MIB_MAX, RECEIVES_MAX, RETRY_SECONDS_MIN};
 use backup_domain::limits::EXPRESS_SECONDS_MAX;
 use serde_json::{Value, json};
 
@@ -40,7 +41,13 @@ fn both_machines_run_the_same_definition() {
         let properties = &template["Resources"][name]["Properties"];
         let mut substitutions = properties["DefinitionSubstitutions"].clone();
         let own = substitutions.as_object_mut().unwrap();
-        let own = ["MachineType", "TimeoutSeconds"].map(|name| own.remove(name).unwrap());
+        let own = [
+            "MachineType",
+            "TimeoutSeconds",
+            "ThrottledAttempts",
+            "UnavailableAttempts",
+        ]
+        .map(|name| own.remove(name).unwrap());
         assert_eq!(own[0], properties["StateMachineType"]);
         let definition = properties["DefinitionString"].as_str().unwrap();
         let mut definition: Value = serde_json::from_str(definition).unwrap();
@@ -51,12 +58,86 @@ fn both_machines_run_the_same_definition() {
         let payload = &mut definition["States"]["Filter"]["Arguments"]["Payload"];
         assert_eq!(payload["machine"].take(), own[0]);
         definition["TimeoutSeconds"].take();
+        let tries = own[2..]
+            .iter()
+            .map(|it| it.as_str().unwrap().parse().unwrap());
+        assert!(forget_tries(&mut definition, &tries.collect::<Vec<u64>>()) > 20);
         (definition, substitutions, properties["RoleArn"].clone())
     };
     assert_eq!(
         machine("BackupStateMachine"),
         machine("ExpressStateMachine")
     );
+}
+
+/// Forgets how often a step is tried, where that is one of these; says how often it was.
+fn forget_tries(definition: &mut Value, tries: &[u64]) -> usize {
+    let known = |it: &Value| it.as_u64().is_some_and(|it| tries.contains(&it));
+    match definition {
+        Value::Object(fields) => fields
+            .iter_mut()
+            .map(|(name, value)| {
+                if name == "MaxAttempts" && known(value) {
+                    value.take();
+                    return 1;
+                }
+                forget_tries(value, tries)
+            })
+            .sum(),
+        Value::Array(list) => list.iter_mut().map(|it| forget_tries(it, tries)).sum(),
+        _ => 0,
+    }
+}
+
+/// All waits of a retrier, each as long as it can be, in seconds.
+fn waits(retrier: &Value) -> f64 {
+    let field = |field: &str| retrier[field].as_f64().unwrap();
+    let (mut wait, mut sum) = (field("IntervalSeconds"), 0.0);
+    for _ in 0..retrier["MaxAttempts"].as_u64().unwrap() {
+        sum += wait.min(field("MaxDelaySeconds"));
+        wait *= field("BackoffRate");
+    }
+    sum
+}
+
+/// A destination that refuses all with 503, and one that answers nothing at all: a run on the EXPRESS
+/// machine has its failure recorded, parked and told, before the machine's time is over.
+#[test]
+fn an_express_run_has_time_left_to_record_what_its_destination_does_not_answer() {
+    const OTHER_CALL_SECONDS: f64 = 25.0; // `CALL` of the clients, with their own retries
+    const THROTTLED_CALL_SECONDS: f64 = 10.0; // three tries of the SDK, and its waits between them
+    const TO_THE_END_SECONDS: f64 = 60.0; // Filter before it, RecordFailure, Park and Notify after it
+    let template = expanded();
+    let machine = &template["Resources"]["ExpressStateMachine"]["Properties"]["DefinitionString"];
+    let machine: Value = serde_json::from_str(machine.as_str().unwrap()).unwrap();
+    let states = &machine["States"]["MapSmall"]["ItemProcessor"]["States"];
+    let copy_seconds = seconds_max((EXPRESS_MIB_MAX << 20) - 1);
+    let copy_seconds = f64::from(u32::try_from(copy_seconds).unwrap());
+    for state in ["Copy", "Verify", "Record"] {
+        let retriers = states[state]["Retry"].as_array().unwrap();
+        let of = |name: &str| {
+            retriers
+                .iter()
+                .find(|it| names(it).iter().any(|it| it == name))
+                .unwrap()
+        };
+        let tries = |retrier: &Value| retrier["MaxAttempts"].as_f64().unwrap() + 1.0;
+        let throttled = of("Throttled");
+        let throttled = waits(throttled) + tries(throttled) * THROTTLED_CALL_SECONDS;
+        let away = of("DestinationUnavailable");
+        // A try after the first one looks for what the one before has left, and hangs there.
+        let first = if state == "Copy" {
+            copy_seconds
+        } else {
+            OTHER_CALL_SECONDS
+        };
+        let away = waits(away) + first + (tries(away) - 1.0) * OTHER_CALL_SECONDS;
+        let longest = throttled.max(away) + TO_THE_END_SECONDS;
+        assert!(
+            longest < f64::from(EXPRESS_SECONDS_MAX),
+            "{state}: {longest} s"
+        );
+    }
 }
 
 /// DIRECT deploys no part of the queue, and the rule always has one target: the same one.
@@ -107,12 +188,7 @@ fn throttling_is_answered_by_a_long_backoff() {
             names(own).iter().filter(|it| throttled(it)).count() == 2,
             "{name}"
         );
-        let field = |field: &str| own[field].as_f64().unwrap();
-        let (mut wait, mut sum) = (field("IntervalSeconds"), 0.0);
-        for _ in 0..own["MaxAttempts"].as_u64().unwrap() {
-            sum += wait.min(field("MaxDelaySeconds"));
-            wait *= field("BackoffRate");
-        }
+        let sum = waits(own);
         assert!(sum > 1800.0, "{name}: {sum} s");
         seen += 1;
     }

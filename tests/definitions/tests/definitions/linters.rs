@@ -44,6 +44,8 @@ pub fn machines() -> Vec<(String, String)> {
             let value = match substitution {
                 "TimeoutSeconds" => "86400",
                 "MachineType" => "STANDARD",
+                "ThrottledAttempts" => "12",
+                "UnavailableAttempts" => "6",
                 "BackfillConcurrency" => "40",
                 url if url.ends_with("Url") => {
                     "https://sqs.eu-west-1.amazonaws.com/111122223333/queue"

@@ -13,6 +13,11 @@ pub const MACHINES: [&str; 4] = ["backup", "restore", "audit", "backfill"];
 pub fn definition(name: &str) -> String {
     read(&format!("statemachine/{name}.asl.json"))
         .replace("${TimeoutSeconds}", &substituted("TimeoutSeconds")[0])
+        .replace("${ThrottledAttempts}", &substituted("ThrottledAttempts")[0])
+        .replace(
+            "${UnavailableAttempts}",
+            &substituted("UnavailableAttempts")[0],
+        )
         .replace("${MachineType}", "STANDARD")
         .replace("${BackfillConcurrency}", "40")
 }

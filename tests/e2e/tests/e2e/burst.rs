@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use backup_e2e::burst::{each, key_of};
 use backup_e2e::world::wait;
-use backup_e2e::{Ended, Proxy, World};
+use backup_e2e::{Ended, Fault, Proxy, World};
 
 const BURST: usize = 200;
 /// Objects that the benchmark uploads before it waits for them, in DIRECT.
@@ -19,11 +19,20 @@ pub const WAVE: usize = 50;
 /// Batches at once, and messages in each.
 const IN_FLIGHT_MAX: u64 = 2 * 10;
 
+/// S3 and DynamoDB ask for a slower pace in the middle of it, beyond what the SDK tries by itself.
+fn throttle(world: &World, prefix: &str) {
+    let busy = Fault::Error(503, "SlowDown");
+    world.proxy.fail("CopyObject", prefix, busy, 20);
+    world.proxy.fail("PutItem", prefix, Fault::Status(429), 20);
+}
+
+/// Throttled calls are made again, and nothing fails.
 #[test]
 fn a_burst_in_direct_is_backed_up_whole() {
     let world = World::get();
     let _policy = world.policy.read().unwrap();
     let prefix = "plain/burst-direct/";
+    throttle(world, prefix);
     world.upload_burst(prefix, 0..BURST);
     world.stored_burst(prefix, BURST, || {});
     world.check_burst(prefix, BURST);
@@ -35,6 +44,7 @@ fn a_burst_in_queued_is_backed_up_whole_and_never_more_at_once_than_allowed() {
     let world = World::queued();
     let _policy = world.policy.read().unwrap();
     let prefix = "plain/burst-queued/";
+    throttle(world, prefix);
     world.upload_burst(prefix, 0..BURST);
     each(BURST / 10, |tenth| {
         world.enqueue(&world.event_of(&key_of(prefix, tenth * 10)));

@@ -83,6 +83,30 @@ fn failures_of_one_kind_are_told_once_and_then_in_digests() {
     assert_eq!(told("plain/denied-news.txt"), 1);
 }
 
+/// The topic refuses: what could not be told is counted, and goes with the digest once it can be.
+#[test]
+fn what_the_topic_refuses_is_told_when_it_takes_messages_again() {
+    let world = World::in_digests();
+    let key = "plain/untold-in-digests.tar";
+    let refused = Fault::Error(403, "AuthorizationError");
+    world.proxy.fail("Publish", "untold-in-digests", refused, 1);
+    let class = Fault::Error(400, "InvalidStorageClass");
+    world.proxy.fail("CopyObject", key, class, 1);
+    let ended = world.upload(key, b"untold", &[]);
+    assert_eq!(ended.error, "BackupFailed", "{ended:?}");
+    assert_eq!(world.told(key).len(), 0);
+    let kind = "failed: InvalidPolicy at primary";
+    assert_eq!(window(world, kind)["waiting"]["N"], "1");
+    ends(world, kind);
+    world.sweep();
+    let told = world.told("1 more object failed: InvalidPolicy at primary");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].to_string().contains(key), "{told:?}");
+    ends(world, kind);
+    world.sweep();
+    assert_eq!(window(world, kind)["closed"]["BOOL"], true);
+}
+
 /// At the level `all` an upload is told of; a thousand of them are not told of one by one.
 #[test]
 fn what_is_backed_up_is_told_once_and_then_in_digests() {

@@ -1,7 +1,7 @@
 //! The queued way in: whatever the intake is answered, whatever becomes of it, nothing is lost and
 //! nothing is doubled.
 
-use backup_domain::intake::RECEIVES_MAX;
+use backup_domain::intake::RUNS_MAX;
 use backup_e2e::world::wait;
 use backup_e2e::{Fault, World};
 use serde_json::{Value, json};
@@ -103,9 +103,9 @@ fn a_backup_that_failed_is_parked_once_and_its_message_goes() {
     assert_eq!(world.copy_of(key).body, b"half", "the other destination");
 }
 
-/// What no run brings to an end falls into the dead-letter queue, untouched.
+/// What no run brings to an end is handed on to the Standard machine, whose executions are watched.
 #[test]
-fn a_message_that_never_comes_to_an_end_is_a_dead_letter_after_the_limit() {
+fn what_no_run_brings_to_an_end_is_handed_on_to_the_standard_machine() {
     let world = World::queued();
     let _policy = world
         .policy
@@ -115,33 +115,52 @@ fn a_message_that_never_comes_to_an_end_is_a_dead_letter_after_the_limit() {
     let failed = Fault::Replace("SUCCEEDED", "FAILED");
     world.proxy.fail(SYNC, key, failed, 99);
     put(world, key, b"never");
-    world.enqueue("this text is no JSON {");
-    for (needle, starts) in [(key, RECEIVES_MAX as usize), ("this text is no JSON", 0)] {
-        let letter = wait("it is a dead letter", || {
-            let parked = world.parked(needle);
-            parked
-                .first()
-                .cloned()
-                .ok_or_else(|| format!("{:?}", world.starts(needle)))
-        });
-        assert_eq!(world.parked(needle).len(), 1);
-        assert_eq!(world.starts(needle), (starts, 0));
-        let attributes = letter["MessageAttributes"].as_object();
-        assert!(attributes.is_none_or(serde_json::Map::is_empty), "{letter}");
-    }
+    wait("it is handed on", || match world.starts(key) {
+        (runs, 1) if runs == RUNS_MAX as usize => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
     is_whole(world, key, b"never");
     world.drained();
+    assert!(world.parked(key).is_empty());
 }
 
-/// JSON that is no event is refused by Filter: recorded, parked and told, with a history.
+/// 503s without end: the run itself records and parks it, and its message goes.
 #[test]
-fn json_that_is_no_event_is_parked_as_an_invalid_event() {
+fn a_destination_that_only_asks_for_patience_is_recorded_by_a_queued_run() {
     let world = World::queued();
     let _policy = world
         .policy
         .read()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    for body in ["{\"queued\":\"no event\"}", "[\"queued, no event\"]"] {
+    let key = "plain/only-503.txt";
+    let busy = Fault::Error(503, "SlowDown");
+    world.proxy.fail("CopyObject", key, busy, 1000);
+    put(world, key, b"busy");
+    let point = world.has_become(key, "failed");
+    assert_eq!(point["error"]["S"], "Throttled", "{point}");
+    let parked = wait("it is parked", || {
+        let parked = world.parked(key);
+        parked.first().cloned().ok_or_else(|| "not yet".to_owned())
+    });
+    let attributes = &parked["MessageAttributes"];
+    assert_eq!(attributes["error"]["StringValue"], "Throttled");
+    world.drained();
+    assert_eq!(world.starts(key), (1, 0));
+}
+
+/// What is no event, and no JSON either, is refused by Filter: recorded, parked and told, with a history.
+#[test]
+fn what_is_no_event_is_parked_as_an_invalid_event() {
+    let world = World::queued();
+    let _policy = world
+        .policy
+        .read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    for body in [
+        "{\"queued\":\"no event\"}",
+        "[\"queued, no event\"]",
+        "this text is no JSON {",
+    ] {
         world.enqueue(body);
         let parked = wait("it is parked", || {
             let parked = world.parked(body);

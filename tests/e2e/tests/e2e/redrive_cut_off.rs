@@ -77,11 +77,7 @@ fn a_redrive_that_is_cut_off_at_any_call_loses_and_doubles_nothing() {
         "UpdateItem",
         "Publish",
     ];
-    for (fault, times) in [
-        (Fault::Status(500), 3),
-        (Fault::LoseAnswer, 1),
-        (Fault::LoseAnswer, 3),
-    ] {
+    for (fault, times) in [(Fault::Status(500), 3), (Fault::LoseAnswer, 1)] {
         for operation in calls {
             let name = format!("{operation}-{fault:?}-{times}").replace(['(', ')'], "-");
             let [parked, pointed, in_vain] =
@@ -119,9 +115,8 @@ fn a_redrive_that_is_cut_off_at_any_call_loses_and_doubles_nothing() {
                 0 => Err("never".to_owned()),
                 told => Ok(told),
             });
-            let may_repeat = ["Publish", "UpdateItem"].contains(&operation)
-                && fault != Fault::Status(500)
-                || operation == "UpdateItem";
+            let may_repeat =
+                operation == "UpdateItem" || operation == "Publish" && fault != Fault::Status(500);
             assert!(told == 1 || may_repeat, "{name}: told {told} times");
             // What was received in an answer that was lost is hidden for its time.
             if operation != "ReceiveMessage" {
@@ -131,6 +126,69 @@ fn a_redrive_that_is_cut_off_at_any_call_loses_and_doubles_nothing() {
             }
         }
     }
+}
+
+/// Killed behind its first call, its second, and so on to its last; then one runs to its end.
+#[test]
+fn a_redrive_that_is_killed_between_any_two_calls_loses_and_doubles_nothing() {
+    const KILLS: usize = 26;
+    let (world, _alone) = World::redriven();
+    world.deliver_status(false);
+    let keys = |number: usize| {
+        ["killed", "killed-in-vain"].map(|kind| format!("plain/{kind}-{number:02}.txt"))
+    };
+    let prepared: Vec<_> = std::thread::scope(|scope| {
+        let uploads: Vec<_> = (0..8)
+            .map(|worker| {
+                scope.spawn(move || {
+                    let own = (worker..KILLS).step_by(8).flat_map(keys);
+                    own.map(|key| (world.upload(&key, b"killed", &[]), key))
+                        .map(|(ended, key)| (key, world.input_of(&ended.arn)))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let done = uploads.into_iter().map(|it| it.join().unwrap());
+        done.flatten().collect()
+    });
+    let input = |key: &str| &prepared.iter().find(|it| it.0 == key).unwrap().1;
+    let told_before = world.told("GAVE UP").len();
+    let mut kills = 0;
+    for number in 0..KILLS {
+        let [key, in_vain] = keys(number);
+        for (key, attempts) in [(&key, 1), (&in_vain, 6)] {
+            world.make_failed(key, attempts);
+            park(world, input(key), "primary", "0");
+        }
+        if !world.s3_backup_killed(&["redrive"], number) {
+            break;
+        }
+        kills = number + 1;
+        // Who tells what is given up has a claim, which ends 75 seconds after its holder's death.
+        world.forget_item(&json!({"pk": {"S": "redrive#given-up"}, "sk": {"S": "watched"}}));
+        world.redrive_all();
+    }
+    assert!((15..KILLS).contains(&kills), "{kills} calls");
+    println!("killed behind each of {kills} calls");
+    world.is_quiet();
+    let mut told = 0;
+    for number in 0..=kills {
+        let [key, in_vain] = keys(number);
+        let point = world.has_become(&key, "stored");
+        assert_eq!(point["attempts"]["N"], "2", "{key}: {point}");
+        assert_eq!(world.redrives(&key).len(), 1, "{key}");
+        assert_eq!(world.versions(world.backup(), &key).len(), 1, "{key}");
+        let point = world.has_become(&in_vain, "failed");
+        assert!(point["exhausted"]["S"].is_string(), "{point}");
+        let of_this = world.told(&in_vain).len();
+        assert!(
+            (1..=2).contains(&of_this),
+            "{in_vain}: told {of_this} times"
+        );
+        told += of_this;
+    }
+    // Once more only where it was killed between telling and marking.
+    assert!(told <= kills + 3, "{told} messages, {told_before} before");
 }
 
 /// The letter tells of a dead execution that nobody heard of: closed, told and started again, whichever

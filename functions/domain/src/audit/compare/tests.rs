@@ -133,6 +133,7 @@ fn point(key: &str, version: &Entry, copy: &str) -> RecoveryPoint {
         owner: "arn:aws:states:eu-west-1:1:execution:m:e@2026-01-01T00:00:00Z".into(),
         until: at(version.modified.as_second() + DAY),
         attempts: 1,
+        waits: 0,
         upload: None,
         backup: Some(BackupVersion {
             bucket: "backup".into(),

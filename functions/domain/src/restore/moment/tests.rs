@@ -29,6 +29,7 @@ pub fn point(destination: &str, object: SourceObject, status: Status) -> Recover
         machine: crate::task::Machine::default(),
         until: at(0),
         attempts: 1,
+        waits: 0,
         upload: None,
         promotions: vec![],
         bad: vec![],
