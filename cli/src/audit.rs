@@ -82,6 +82,7 @@ pub async fn run(
     let input = json!(request).to_string();
     executions::start(&client, machine, &name, &input).await?;
     let arn = executions::arn_of(machine, &name);
+    say::aside(&format!("run: {run}"))?;
     let talks = !global.json && std::io::stderr().is_terminal();
     loop {
         let state = executions::describe(&client, &arn).await?;
@@ -98,7 +99,11 @@ pub async fn run(
     if talks {
         eprintln!();
     }
-    let summary: Option<Summary> = documents.get(&summary_key(&run)).await?;
+    // Of its own name, where the run was another execution's.
+    let mut summary: Option<Summary> = documents.get(&summary_key(&name)).await?;
+    if summary.is_none() {
+        summary = documents.get(&summary_key(&run)).await?;
+    }
     let Some(summary) = summary else {
         let message = format!("the execution {arn} ended without a report");
         return Err(Refused::new(ErrorName::DestinationUnavailable, message).into());

@@ -13,7 +13,7 @@ use crate::stack::Stack;
 use crate::{Global, execution};
 
 pub use follow::counts;
-use follow::{Ended, follow, refused};
+use follow::{Ended, follow, no_end, refused};
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
@@ -31,11 +31,14 @@ pub struct Arguments {
     /// Show what it would take, and copy nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Copy anew what the backup holds, where the catalog that knew it is lost for good.
+    #[arg(long)]
+    again: bool,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
     /// Carry out a plan that was shown, or go on with a backfill that was cut off or left something.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["prefix", "versions", "inventory", "dry_run"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["prefix", "versions", "inventory", "dry_run", "again"])]
     resume: Option<String>,
 }
 
@@ -74,6 +77,10 @@ pub async fn run(
     };
     let ended = follow(stack, global, &json!({"resume": run}), Some(&run)).await?;
     match &ended {
+        // A report is what tells an end from a plan.
+        Ended::Well(course) if course.report.is_none() => Ok(no_end(
+            "the backfill came to no end: its execution ended with a plan",
+        )),
         Ended::Well(course) => {
             show::ended(global, course)?;
             Ok(match Found::of(&course.done) {
@@ -99,6 +106,7 @@ fn request(arguments: &Arguments) -> Result<Value, Failure> {
         },
         inventory: arguments.inventory.clone(),
         dry_run: true,
+        again: arguments.again,
     };
     let input = json!(request);
     // What the function would refuse is refused before it is started.

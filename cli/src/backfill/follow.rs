@@ -37,16 +37,23 @@ pub fn refused(ended: &Ended) -> Result<Verdict, Failure> {
     }
     let Ok(name) = error.parse() else {
         // Stopped by hand, or by its own time limit.
-        Failure::Unmeant {
-            message: format!("the backfill came to no end: {error} {message}"),
-            advice: "s3-backup status names its run; go on with --resume".to_owned(),
-        }
-        .tell();
-        return Ok(Verdict::Code(NO_END));
+        return Ok(no_end(&format!(
+            "the backfill came to no end: {error} {message}"
+        )));
     };
     let mut refused = Refused::new(name, message.clone());
     refused.advice.clone_from(advice);
     Err(Failure::Refused(refused))
+}
+
+/// Says that there is none, and how to go on.
+pub fn no_end(message: &str) -> Verdict {
+    Failure::Unmeant {
+        message: message.to_owned(),
+        advice: "s3-backup status names its run; go on with --resume".to_owned(),
+    }
+    .tell();
+    Verdict::Code(NO_END)
 }
 
 /// Starts, and follows on standard error until the end; `run` is what is worked on, where it is

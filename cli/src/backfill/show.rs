@@ -11,6 +11,9 @@ use serde_json::json;
 
 use crate::{Global, say};
 
+/// What the estimate does not take.
+const LEFT_OUT: &str = "not in the cost: storing the copies and the least time that a class bills, KMS requests, annotations, and reading where no checksum is stored";
+
 /// The plan.
 pub fn plan(global: &Global, course: &Course) -> io::Result<()> {
     let run = &course.work.run;
@@ -18,8 +21,16 @@ pub fn plan(global: &Global, course: &Course) -> io::Result<()> {
         return say::json(&json!({"planned": course.plan, "run": run}));
     }
     say::line(&format!("{} of the source", course.request.what()))?;
-    say::table(&["", "at most"], rows(&course.plan))?;
+    let mut rows = rows(&course.plan);
+    if let Some(begun) = course.plan.inventory_begun {
+        let age = course.work.begun.duration_since(begun).as_secs();
+        let age = time(u64::try_from(age).unwrap_or_default());
+        let text = format!("begun at {begun}, {age} ago: what came since had its own event");
+        rows.insert(0, vec!["inventory".to_owned(), text]);
+    }
+    say::table(&["", "at most"], rows)?;
     say::line("what is in the backup already is not copied again")?;
+    say::line(LEFT_OUT)?;
     say::line(&format!("run: {run}"))
 }
 
@@ -43,6 +54,14 @@ fn rows(plan: &Summary) -> Vec<Vec<String>> {
     if plan.large.objects > 0 {
         let large = of(plan.large.objects, plan.large.bytes);
         rows.push(("copies in parts", large));
+    }
+    for (what, tally) in [
+        ("copies read to prove them", plan.read),
+        ("copies read if no checksum is stored", plan.may_read),
+    ] {
+        if tally.objects > 0 {
+            rows.push((what, of(tally.objects, tally.bytes)));
+        }
     }
     let estimate = &plan.estimate;
     rows.push(("requests to S3", estimate.requests.to_string()));

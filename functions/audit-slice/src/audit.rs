@@ -31,6 +31,8 @@ pub struct Task {
 
 #[derive(Debug, Deserialize)]
 struct Execution {
+    /// Its ARN.
+    id: String,
     name: String,
 }
 
@@ -53,6 +55,8 @@ pub struct Audit {
 /// A stretch under way.
 pub struct Work {
     pub progress: Progress,
+    /// ETag of the document that the progress was read from; `None` of a beginning.
+    kept: Option<String>,
     pub policy: Arc<Policy>,
     /// Destinations that are compared, by name.
     pub destinations: Vec<(String, Destination)>,
@@ -93,8 +97,10 @@ impl Audit {
     async fn open(&self, task: &Task) -> Result<Work, Failure> {
         let request = Request::parse(&task.request)?;
         let run = request.resume.as_ref().unwrap_or(&task.execution.name);
-        let kept: Option<Progress> = self.context.documents.get(&progress_key(run)).await?;
+        let documents = &self.context.documents;
+        let kept: Option<(Progress, String)> = documents.get_tagged(&progress_key(run)).await?;
         let is_new = kept.is_none();
+        let (kept, mut tag) = kept.unzip();
         let mut progress = match kept {
             Some(kept) if kept.shape == SHAPE => kept,
             Some(kept) => {
@@ -107,6 +113,12 @@ impl Audit {
             }
             None => Progress::new(run.clone(), request, Timestamp::now()),
         };
+        if progress.execution.as_ref() != Some(&task.execution.id) {
+            if let Some(before) = progress.execution.replace(task.execution.id.clone()) {
+                self.context.let_go(&progress.run, &before).await?;
+            }
+            tag = self.claim(&progress, tag.as_deref()).await?;
+        }
         let policy = self.context.policy.load().await?;
         let chosen = &progress.request.destinations;
         if let Some(unknown) = chosen
@@ -129,12 +141,29 @@ impl Audit {
         Ok(Work {
             slice: progress.request.slice_on(progress.begun)?,
             progress,
+            kept: tag,
             destinations,
             policy,
             listings: None,
             findings: String::new(),
             found: 0,
         })
+    }
+
+    /// Writes the progress over the one that was read.
+    async fn claim(
+        &self,
+        progress: &Progress,
+        kept: Option<&str>,
+    ) -> Result<Option<String>, Failure> {
+        let text = serde_json::to_string(progress).unwrap_or_default();
+        let key = progress_key(&progress.run);
+        let written = self.context.documents.put_over(&key, text, kept).await?;
+        if written.is_none() {
+            let problem = format!("run {} is worked on by another execution", progress.run);
+            return Err(AuditError::Request { problem }.into());
+        }
+        Ok(written)
     }
 
     /// The part first, then the progress that counts it: whoever dies between has written nothing.
@@ -153,10 +182,7 @@ impl Audit {
         {
             listings.keep(&after, &mut work.progress);
         }
-        let text = serde_json::to_string(&work.progress).unwrap_or_default();
-        documents
-            .put(&progress_key(&run), text, "application/json")
-            .await?;
+        self.claim(&work.progress, work.kept.as_deref()).await?;
         let more = !work.progress.is_done();
         let (keys, stage) = (work.progress.totals.keys, &work.progress.stage);
         info!(%run, keys, found = work.found, more, ?stage, "audited");

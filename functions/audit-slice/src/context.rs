@@ -7,7 +7,7 @@ use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::documents::Documents;
 use backup_aws::s3::head::Version;
 use backup_aws::s3::pages::Listed;
-use backup_aws::{Clients, Error, S3, Settings};
+use backup_aws::{Clients, Error, S3, Settings, StepFunctions};
 use backup_domain::catalog::partition_key;
 use backup_domain::lifecycle::Lifecycle;
 use backup_domain::policy::Destination;
@@ -19,6 +19,7 @@ pub struct Context {
     pub policy: PolicyStore,
     pub catalog: Catalog,
     pub documents: Documents,
+    pub executions: StepFunctions,
     /// Source bucket, its owner and region.
     pub source: String,
     pub account: String,
@@ -46,6 +47,7 @@ impl Context {
                 client: clients.s3(&region),
                 bucket: settings.text("REPORT_BUCKET")?,
             },
+            executions: clients.step_functions(),
             account: settings.text("ACCOUNT_ID")?,
             lease: SignedDuration::from_secs(settings.parse("LEASE_SECONDS")?),
             made: made(settings)?,

@@ -13,8 +13,21 @@ use backup_domain::audit::{Compared, Entry, Level};
 use backup_domain::catalog::RecoveryPoint;
 use backup_domain::crc::of_nothing;
 use backup_domain::policy::Annotations;
+use futures_util::stream::{self, StreamExt};
 
 use crate::keys::{Audited, Key, Place, at_copy, copy_of, there};
+
+/// Versions of one key that are looked at at once: it may have many thousands.
+pub const AT_ONCE: usize = 16;
+
+/// What comes of one copy.
+#[derive(Default)]
+struct Looked {
+    findings: Vec<Finding>,
+    reading: Option<Reading>,
+    archived: bool,
+    vanished: bool,
+}
 
 impl Key {
     /// Looks closely at every copy that is there, of the points in the slice.
@@ -29,13 +42,22 @@ impl Key {
             finding.backup_version_id.as_deref().filter(|_| differs)
         });
         let differing: BTreeSet<_> = differing.collect();
+        let mut asked = Vec::new();
         for (point, copy) in &compared.held {
             let (point, copy) = (&place.points[*point], &place.copies[*copy]);
             let slice = self.shared.slice;
             let in_slice = slice.is_none_or(|slice| slice.has(&point.pk, &point.sk));
             if in_slice && !differing.contains(copy.id.as_str()) {
-                self.look_at(place, point, copy, audited).await?;
+                asked.push(self.look_at(place, point, copy));
             }
+        }
+        let looked: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        for one in looked {
+            let mut one = one?;
+            audited.findings.append(&mut one.findings);
+            audited.reading.extend(one.reading);
+            audited.archived += u64::from(one.archived);
+            audited.vanished |= one.vanished;
         }
         Ok(())
     }
@@ -45,14 +67,14 @@ impl Key {
         place: &Place<'_>,
         point: &RecoveryPoint,
         copy: &Entry,
-        audited: &mut Audited,
-    ) -> Result<(), Failure> {
+    ) -> Result<Looked, Failure> {
+        let mut looked = Looked::default();
         let context = &self.shared.context;
         let s3 = context.clients.s3(&place.destination.region);
         let found = head(&s3, copy_of(place, &copy.id)).await;
         let Found::Object(found) = found.map_err(|api| at_copy(&api, place))? else {
-            audited.vanished = true;
-            return Ok(());
+            looked.vanished = true;
+            return Ok(looked);
         };
         let source = self.source_of(point).await?;
         let facts = source.as_ref().map(|source| &source.headed.facts);
@@ -61,33 +83,31 @@ impl Key {
             ..of_point_as(point, kind, detail)
         };
         if let Some(detail) = stored_differ(point, facts, &found.headed.facts) {
-            audited
-                .findings
-                .push(differs(Kind::ChecksumDiffers, detail));
-            return Ok(());
+            looked.findings.push(differs(Kind::ChecksumDiffers, detail));
+            return Ok(looked);
         }
         if source.is_some() {
             let Some(carried) = self.carried(place, point, copy).await? else {
-                audited.vanished = true;
-                return Ok(());
+                looked.vanished = true;
+                return Ok(looked);
             };
             let carried = carried.into_iter();
-            audited
+            looked
                 .findings
                 .extend(carried.map(|(kind, detail)| differs(kind, detail)));
         }
         if self.shared.level < Level::Read {
-            return Ok(());
+            return Ok(looked);
         }
         if found.headed.archived {
-            audited.archived += 1;
-            return Ok(());
+            looked.archived = true;
+            return Ok(looked);
         }
         let copy_facts = &found.headed.facts;
         let expected = expected_crc(point, facts, copy_facts).map(str::to_owned);
         // Without the source and without a sum there is nothing to hold the bytes against.
         if expected.is_some() || source.as_ref().is_some_and(|it| !it.headed.archived) {
-            audited.reading.push(Reading {
+            looked.reading = Some(Reading {
                 finding: differs(Kind::ChecksumDiffers, String::new()),
                 copy_key: place.key.clone(),
                 copy_etag: copy_facts.etag.clone(),
@@ -97,7 +117,7 @@ impl Key {
                 source: (0, of_nothing()),
             });
         }
-        Ok(())
+        Ok(looked)
     }
 
     /// The version at the source, where it is still listed and still the same.

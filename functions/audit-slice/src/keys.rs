@@ -15,9 +15,11 @@ use backup_domain::audit::{Compared, Entry, Group, Level};
 use backup_domain::catalog::{RecoveryPoint, Status};
 use backup_domain::policy::{Choice, Deletes, Destination, Facts, Known, Rule};
 use backup_domain::{Policy, marker};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::context::Context;
+use crate::deep::AT_ONCE;
 use crate::live;
 
 /// What all keys of a batch share.
@@ -150,18 +152,17 @@ impl Key {
 
     /// The rule of each version of the source; versions are headed where a rule asks for it.
     async fn rules(&self) -> Result<Vec<Option<&Rule>>, Failure> {
-        let mut rules = Vec::new();
+        let mut asked = Vec::new();
         for entry in self.source() {
-            rules.push(if entry.delete_marker {
-                None
-            } else {
-                self.rule(entry).await?
-            });
+            asked.push(self.rule(entry));
         }
-        Ok(rules)
+        stream::iter(asked).buffered(AT_ONCE).try_collect().await
     }
 
     async fn rule(&self, entry: &Entry) -> Result<Option<&Rule>, Failure> {
+        if entry.delete_marker {
+            return Ok(None);
+        }
         let facts = Facts {
             key: &self.group.key,
             size: entry.size,

@@ -5,6 +5,7 @@
 
 mod audit;
 mod catalog;
+mod claim;
 mod context;
 mod deep;
 mod inventory;

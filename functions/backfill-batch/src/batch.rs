@@ -12,9 +12,10 @@ use backup_aws::{Clients, Deadline, ErrorName, Failure, StepFunctions};
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::line::Line;
 use backup_domain::backfill::report::Rest;
+use tokio::sync::Semaphore;
 use tracing::info;
 
-use crate::key::{Done, Shared};
+use crate::key::{Done, LARGE_AT_ONCE, Shared};
 use crate::way::Way;
 
 /// Keys that are worked on at once: each takes one call after another.
@@ -71,6 +72,7 @@ impl Batch {
             last: before.tries + 1 >= RUNS_MAX,
             failed,
             stopped: AtomicBool::new(false),
+            large: Semaphore::new(LARGE_AT_ONCE),
         });
         let each_key = each((0..items).collect(), AT_ONCE, |number| {
             let shared = Arc::clone(&shared);

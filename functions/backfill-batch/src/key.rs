@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use backup_aws::elsewhere::{Asked, now};
 use backup_aws::{Deadline, ErrorName, Failure, executions};
 use backup_domain::Policy;
 use backup_domain::backfill::counts::Counts;
+use backup_domain::backfill::elsewhere::Now;
 use backup_domain::backfill::event::{Source, event_of, execution_of, holder};
 use backup_domain::backfill::known::{Known, known};
 use backup_domain::backfill::line::{Item, Line, Version};
@@ -14,10 +17,19 @@ use backup_domain::backfill::report::{Failed, Open, Rest};
 use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
 use backup_domain::error::one_line;
 use backup_domain::task::{Action, Execution};
+use serde_json::Value;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::batch::Batch;
+use crate::order::{Order, Said};
 use crate::way::{Call, Ended};
+
+/// Large objects of one line that are under way at once.
+pub const LARGE_AT_ONCE: usize = 4;
+/// First and longest wait between two looks at one.
+const LOOK_FIRST: Duration = Duration::from_secs(1);
+const LOOK_LAST: Duration = Duration::from_secs(20);
 
 /// Bytes of a message in the list of what failed.
 const MESSAGE_BYTES_MAX: usize = 300;
@@ -35,6 +47,8 @@ pub struct Shared {
     pub failed: BTreeSet<(String, Option<String>)>,
     /// A destination cannot be reached: nothing more is begun.
     pub stopped: AtomicBool,
+    /// Large objects that are under way at once.
+    pub large: Semaphore,
 }
 
 /// What became of a key.
@@ -80,13 +94,24 @@ impl Shared {
         let pk = partition_key(self.source().bucket, &item.key);
         let points = way.catalog.known_points(&pk).await?;
         let execution = holder(&self.line, number);
-        for version in &item.versions {
+        let mut order = Order::default();
+        for (place, version) in item.versions.iter().enumerate() {
             if self.deadline.is_near() || self.stopped.load(Ordering::Relaxed) {
-                return Ok(());
+                break;
             }
-            self.version(item, version, &points, &execution, done)
+            order.later = place + 1 < item.versions.len();
+            order.settled.clear();
+            self.version(item, version, &points, &execution, done, &mut order)
                 .await?;
             *begun += 1;
+        }
+        if !order.debts.is_empty() {
+            let event = Value::Null;
+            let call = self.call(&event, &execution, false, false);
+            let paid = way.pay(order.debts, &order.settled, &call).await;
+            if let Err(problem) = paid {
+                warn!(key = %item.key, problem = %problem.message, "the order is left to the sweep");
+            }
         }
         Ok(())
     }
@@ -98,6 +123,7 @@ impl Shared {
         points: &[RecoveryPoint],
         execution: &Execution,
         done: &mut Done,
+        order: &mut Order,
     ) -> Result<(), Failure> {
         let way = &self.batch.way;
         let owner = execution.owner();
@@ -107,8 +133,10 @@ impl Shared {
                 return Ok(());
             }
             Known::Done(ended) => {
+                let own = self.started(item, version);
                 for (status, by) in ended {
-                    count(&mut done.counts, status, by == owner, version.size);
+                    let mine = by == owner || Execution::arn_of(&by) == own;
+                    count(&mut done.counts, status, mine, version.size);
                 }
                 return Ok(());
             }
@@ -124,32 +152,76 @@ impl Shared {
             return self.start(item, version, done).await;
         }
         let event = event_of(self.source(), &item.key, version);
-        let call = Call {
-            event: &event,
-            execution,
-            begun,
-            last: self.last,
-            deadline: self.deadline,
-        };
+        let call = self.call(&event, execution, begun, order.later);
         for ended in way.go(&call).await? {
-            note(done, item, version, ended);
+            order.add(note(done, item, version, ended));
         }
         Ok(())
     }
 
-    /// A large object takes the backup machine, in parts.
+    fn call<'a>(
+        &self,
+        event: &'a Value,
+        execution: &'a Execution,
+        begun: bool,
+        later: bool,
+    ) -> Call<'a> {
+        Call {
+            event,
+            execution,
+            begun,
+            last: self.last,
+            later,
+            deadline: self.deadline,
+        }
+    }
+
+    /// A large object takes the backup machine, in parts, and is waited for: so many are under way at
+    /// once as lines are, times [`LARGE_AT_ONCE`].
     async fn start(&self, item: &Item, version: &Version, done: &mut Done) -> Result<(), Failure> {
         let Batch {
             executions: client,
             machine,
             ..
         } = &*self.batch;
+        let _permit = self.large.acquire().await;
+        if self.deadline.is_near() || self.stopped.load(Ordering::Relaxed) {
+            return Err(waits(item));
+        }
         let name = execution_of(self.source(), &self.line.work, &item.key, version);
         let event = event_of(self.source(), &item.key, version).to_string();
         executions::start(client, machine, &name, &event).await?;
-        done.counts.open += 1;
-        done.rest.open.push(open(item, version));
-        Ok(())
+        let open = open(item, version, true);
+        let asked = Asked {
+            catalog: &self.batch.way.catalog,
+            executions: client,
+            machine,
+            source: self.source(),
+        };
+        let mut wait = LOOK_FIRST;
+        loop {
+            tokio::time::sleep(wait).await;
+            match now(asked, &self.line.work, &open).await? {
+                Now::Ended(outcome) => done.counts.count(outcome, version.size),
+                Now::Failed(one) => {
+                    done.counts.failed += 1;
+                    done.rest.failed.push(*one);
+                }
+                // The next run of the line finds it again by its name.
+                Now::Open | Now::Ask if self.deadline.is_near() => return Err(waits(item)),
+                Now::Open | Now::Ask => {
+                    wait = (wait * 2).min(LOOK_LAST);
+                    continue;
+                }
+            }
+            return Ok(());
+        }
+    }
+
+    /// ARN of the execution that a large object has.
+    fn started(&self, item: &Item, version: &Version) -> String {
+        let name = execution_of(self.source(), &self.line.work, &item.key, version);
+        executions::arn_of(&self.batch.machine, &name)
     }
 
     fn source(&self) -> Source<'_> {
@@ -175,7 +247,13 @@ fn count(counts: &mut Counts, status: Status, mine: bool, bytes: u64) {
     counts.count(outcome, bytes);
 }
 
-fn note(done: &mut Done, item: &Item, version: &Version, ended: Ended) {
+/// Notes an end; hands back what it says of the order.
+fn note(done: &mut Done, item: &Item, version: &Version, mut ended: Ended) -> Said {
+    let settled = ended.debt.is_none() && matches!(&*ended.outcome, "stored" | "settled");
+    let said = Said {
+        debt: ended.debt.take().map(|debt| *debt),
+        settled: settled.then(|| ended.destination.clone()),
+    };
     // What is settled for a delete marker is its deletion.
     let outcome = match ended.outcome.as_str() {
         "settled" if version.marker => "deleted",
@@ -183,7 +261,7 @@ fn note(done: &mut Done, item: &Item, version: &Version, ended: Ended) {
     };
     done.counts.count(outcome, version.size);
     match outcome {
-        "held" => done.rest.open.push(open(item, version)),
+        "held" => done.rest.open.push(open(item, version, false)),
         "failed" | "unparked" => {
             let cause = ended.cause;
             let (error, message) = cause.map_or_else(Default::default, |it| (it.error, it.message));
@@ -193,15 +271,23 @@ fn note(done: &mut Done, item: &Item, version: &Version, ended: Ended) {
                 destination: ended.destination,
                 error,
                 message: one_line(&message, MESSAGE_BYTES_MAX),
+                version: Some(version.clone()),
             });
         }
         _ => {}
     }
+    said
 }
 
-fn open(item: &Item, version: &Version) -> Open {
+fn waits(item: &Item) -> Failure {
+    let message = format!("{} is still under way in parts", item.key);
+    Failure::new(ErrorName::OutOfTime, message)
+}
+
+fn open(item: &Item, version: &Version, started: bool) -> Open {
     Open {
         key: item.key.clone(),
         version: version.clone(),
+        started,
     }
 }

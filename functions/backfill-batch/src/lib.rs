@@ -2,4 +2,5 @@
 
 pub mod batch;
 pub mod key;
+pub mod order;
 pub mod way;

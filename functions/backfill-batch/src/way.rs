@@ -11,6 +11,7 @@ use backup_domain::SourceObject;
 use backup_domain::error::{Cause, cause_of, one_line};
 use backup_domain::lease::LeaseSeconds;
 use backup_domain::limits::CAUSE_MESSAGE_BYTES_MAX;
+use backup_domain::order::owed_after;
 use backup_domain::task::{
     Action, Copied, CopyTask, Decision, Execution, FailureTask, FilterTask, Machine, Outcome,
     RecordTask, Target, Verified, VerifyTask,
@@ -20,8 +21,11 @@ use function_filter::filter::Filter;
 use function_record::record::Record;
 use function_record_failure::failure;
 use function_verify::verify;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::warn;
+
+use crate::order::Debt;
 
 /// Tries of one step within a run of the function; more come with the next run.
 const TRIES: u32 = 4;
@@ -35,7 +39,7 @@ const WAIT_THROTTLED: Duration = Duration::from_secs(1);
 /// The steps, and what they share.
 pub struct Way {
     pub filter: Filter,
-    record: Record,
+    pub record: Record,
     clients: Clients,
     pub catalog: Catalog,
     sqs: Sqs,
@@ -50,6 +54,8 @@ pub struct Call<'a> {
     pub begun: bool,
     /// What may pass by itself counts as failed now: it was tried often enough.
     pub last: bool,
+    /// The order of the key is settled behind its last version.
+    pub later: bool,
     pub deadline: Deadline,
 }
 
@@ -62,6 +68,8 @@ pub struct Ended {
     pub outcome: String,
     /// Why it failed.
     pub cause: Option<Cause>,
+    /// What it owes.
+    pub debt: Option<Box<Debt>>,
 }
 
 impl Way {
@@ -149,12 +157,24 @@ impl Way {
         target: Target,
     ) -> Result<Ended, Failure> {
         let (mut copied, mut rejected) = (None, vec![]);
+        let after = call.later.then(|| owed_after(self.catalog.now()));
         let failure = loop {
             match self
-                .once(call, object, &target, &mut copied, &rejected)
+                .once(call, object, &target, &mut copied, &rejected, after)
                 .await
             {
-                Ok(outcome) => return Ok(of(outcome)),
+                Ok(outcome) => {
+                    let mut ended = of(outcome);
+                    ended.debt = after.filter(|_| ended.outcome == "stored").map(|after| {
+                        let object = object.clone();
+                        Box::new(Debt {
+                            object,
+                            target,
+                            after,
+                        })
+                    });
+                    return Ok(ended);
+                }
                 Err(failure) if failure.name == ErrorName::ChecksumMismatch => {
                     let id = copied
                         .as_ref()
@@ -182,6 +202,7 @@ impl Way {
         target: &Target,
         kept: &mut Option<Copied>,
         rejected: &[String],
+        settles_later: Option<Timestamp>,
     ) -> Result<Outcome, Failure> {
         let deadline = call.deadline;
         let copied = tried(deadline, |retry| {
@@ -214,6 +235,7 @@ impl Way {
                 verified: verified.clone(),
                 rejected: rejected.to_vec(),
                 execution: call.execution.clone(),
+                settles_later,
             };
             self.record.record(task, deadline)
         })
@@ -285,7 +307,7 @@ fn passes(name: ErrorName) -> bool {
 }
 
 /// Tries again what may be over a moment later, while there is time.
-async fn tried<T, F>(deadline: Deadline, mut work: impl FnMut(u32) -> F) -> Result<T, Failure>
+pub async fn tried<T, F>(deadline: Deadline, mut work: impl FnMut(u32) -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
@@ -327,6 +349,7 @@ fn of(outcome: Outcome) -> Ended {
         destination: outcome.destination,
         outcome: outcome.outcome,
         cause: outcome.cause,
+        debt: None,
     }
 }
 
@@ -335,5 +358,6 @@ fn as_whole(outcome: &str) -> Ended {
         destination: "*".to_owned(),
         outcome: outcome.to_owned(),
         cause: None,
+        debt: None,
     }
 }

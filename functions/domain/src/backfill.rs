@@ -6,11 +6,13 @@
 
 pub mod counts;
 pub mod course;
+pub mod elsewhere;
 pub mod estimate;
 pub mod event;
 pub mod held;
 pub mod known;
 pub mod line;
+pub mod prices;
 pub mod ranges;
 pub mod reader;
 pub mod report;

@@ -19,8 +19,9 @@ pub use expiry::Left;
 
 /// Version of the stored shape; readers refuse what they do not know.
 pub const SHAPE: u32 = 1;
-/// The index by day is spread over this many partitions a day.
-pub const DAY_SHARDS: u64 = 8;
+/// The index by day is spread over this many partitions a day, and that of what is open at each
+/// destination. Readers go through all of them, so that there may be more in a later release; never fewer.
+pub const DAY_SHARDS: u64 = 32;
 
 /// State of a recovery point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::error::printable;
+use crate::lag;
 use crate::message::{Message, subject};
 use crate::task::Outcome;
 
@@ -57,10 +58,15 @@ pub fn summary(digest: &Digest) -> Option<Message> {
         since,
         examples,
     } = digest;
-    let outcome = if kind == "stored" { "stored" } else { "failed" };
+    let outcome = match kind.as_str() {
+        "stored" => "stored",
+        lag::MISSED => lag::MISSED,
+        lag::ARRIVED => lag::ARRIVED,
+        _ => "failed",
+    };
     let what = match kind.strip_prefix("failed: ") {
         Some(errors) => format!("failed: {errors}"),
-        None => "backed up".to_owned(),
+        None => lag::said(kind).unwrap_or("backed up").to_owned(),
     };
     let objects = if *count == 1 { "object" } else { "objects" };
     let mut lines = vec![

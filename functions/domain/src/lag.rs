@@ -15,6 +15,12 @@ use crate::message::Message;
 pub const IN_TIME: SignedDuration = SignedDuration::from_mins(15);
 /// For how long the share in time is counted.
 const COUNTED_HOURS: i64 = 24;
+/// Outcome and kind of the message about what missed its time.
+pub const MISSED: &str = "missed-15-minutes";
+/// The same about what had missed it and has come to its end.
+pub const ARRIVED: &str = "arrived-late";
+/// Name under which what failed before a destination was chosen is measured.
+pub const WHOLE: &str = "*";
 /// Objects that a message names.
 const EXAMPLES_MAX: usize = 10;
 
@@ -54,17 +60,20 @@ pub struct Lag {
     pub bytes_pending: u64,
     /// Versions whose backup failed.
     pub failed: u64,
+    /// Versions of both that have missed their time.
+    pub late: u64,
     /// When S3 told of the oldest of both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Timestamp>,
-    /// Share of what was stored in the last day that was stored in time, in percent.
+    /// Share that was stored in time of what was stored in the last day or is late by now, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_time_percent: Option<f64>,
 }
 
 impl Lag {
     /// One open version more.
-    pub fn add(&mut self, open: &Open) {
+    pub fn add(&mut self, open: &Open, now: Timestamp) {
+        self.late += u64::from(open.is_late(now));
         if open.failed {
             self.failed += 1;
         } else {
@@ -119,6 +128,12 @@ pub struct Marks {
     pub hours: BTreeMap<String, BTreeMap<i64, Hour>>,
     /// The last measurement, for who asks in between.
     pub lags: BTreeMap<String, Lag>,
+    /// Events that wait in the queue and have no point yet, where there is a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
+    /// Where the next measurement looks on after what is late: this was the last that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub followed: Option<String>,
 }
 
 impl Marks {
@@ -139,14 +154,17 @@ impl Marks {
         self.hours.retain(|_, hours| !hours.is_empty());
     }
 
-    /// Share that was stored in time in the last day, in percent; `None` where nothing was.
+    /// Share that was stored in time of what was stored in the last day and of the `late` that are not
+    /// stored by now, in percent; `None` where there is neither.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no 64 bits")]
-    pub fn in_time_percent(&self, destination: &str) -> Option<f64> {
-        let hours = self.hours.get(destination)?.values();
+    pub fn in_time_percent(&self, destination: &str, late: u64) -> Option<f64> {
+        let hours = self.hours.get(destination).into_iter();
+        let hours = hours.flat_map(BTreeMap::values);
         let (stored, in_time) = hours.fold((0, 0), |(stored, in_time), hour| {
             (stored + hour.stored, in_time + hour.in_time)
         });
-        (stored > 0).then(|| in_time as f64 * 100.0 / stored as f64)
+        let all = stored + late;
+        (all > 0).then(|| in_time as f64 * 100.0 / all as f64)
     }
 }
 
@@ -169,23 +187,31 @@ pub struct Late {
 
 /// Tells of objects that missed their time; `None` for none.
 pub fn missed(late: &[Late], now: Timestamp) -> Option<Message> {
-    let text = "not backed up within 15 minutes";
-    compose(late, now, text, "missed-15-minutes")
+    compose(late, now, MISSED)
 }
 
 /// Tells of objects that had missed their time and have come to an end; `None` for none.
 pub fn arrived(late: &[Late], now: Timestamp) -> Option<Message> {
-    let text = "that were late have come to an end";
-    compose(late, now, text, "arrived-late")
+    compose(late, now, ARRIVED)
 }
 
-fn compose(late: &[Late], now: Timestamp, what: &str, outcome: &'static str) -> Option<Message> {
+/// What a message or a digest of this kind says of its objects.
+pub fn said(kind: &str) -> Option<&'static str> {
+    match kind {
+        MISSED => Some("not backed up within 15 minutes"),
+        ARRIVED => Some("late, and at an end since"),
+        _ => None,
+    }
+}
+
+fn compose(late: &[Late], now: Timestamp, outcome: &'static str) -> Option<Message> {
     if late.is_empty() {
         return None;
     }
-    let count = late.len();
-    let subject = format!("s3-backup: {count} objects {what}");
-    let mut text = format!("{count} objects {what}:\n\n");
+    let (count, what) = (late.len(), said(outcome).unwrap_or(outcome));
+    let objects = if count == 1 { "object" } else { "objects" };
+    let subject = format!("s3-backup: {count} {objects} {what}");
+    let mut text = format!("{count} {objects} {what}:\n\n");
     for one in late.iter().take(EXAMPLES_MAX) {
         let age = now.duration_since(one.since).as_secs() / 60;
         let (key, destination) = (printable(&one.key), &one.destination);
@@ -245,9 +271,10 @@ mod tests {
             open(7, at(80), false),
             open(9, at(10), true),
         ] {
-            lag.add(&one);
+            lag.add(&one, at(100));
         }
         assert_eq!((lag.pending, lag.bytes_pending, lag.failed), (2, 12, 1));
+        assert_eq!(lag.late, 2);
         assert_eq!(lag.oldest_seconds(at(100)), 90 * 60);
     }
 
@@ -258,10 +285,21 @@ mod tests {
         assert!(one.is_late(at(15) + SignedDuration::from_secs(1)));
         let mut marks = Marks::default();
         marks.count("p", at(0), at(15));
-        assert_eq!(marks.in_time_percent("p"), Some(100.0));
+        assert_eq!(marks.in_time_percent("p", 0), Some(100.0));
         marks.count("p", at(0), at(16));
-        assert_eq!(marks.in_time_percent("p"), Some(50.0));
-        assert_eq!(marks.in_time_percent("q"), None);
+        assert_eq!(marks.in_time_percent("p", 0), Some(50.0));
+        assert_eq!(marks.in_time_percent("q", 0), None);
+    }
+
+    #[test]
+    fn what_is_late_and_not_stored_is_no_share_in_time() {
+        let mut marks = Marks::default();
+        for _ in 0..10 {
+            marks.count("p", at(0), at(1));
+        }
+        // 990 failed, or are pending and late.
+        assert_eq!(marks.in_time_percent("p", 990), Some(1.0));
+        assert_eq!(marks.in_time_percent("nothing-stored", 3), Some(0.0));
     }
 
     #[test]
@@ -269,11 +307,11 @@ mod tests {
         let mut marks = Marks::default();
         marks.count("p", at(0), at(30));
         marks.count("p", at(60 * 23), at(60 * 23));
-        assert_eq!(marks.in_time_percent("p"), Some(50.0));
+        assert_eq!(marks.in_time_percent("p", 0), Some(50.0));
         marks.forget(at(60 * 24));
-        assert_eq!(marks.in_time_percent("p"), Some(100.0));
+        assert_eq!(marks.in_time_percent("p", 0), Some(100.0));
         marks.forget(at(60 * 72));
-        assert_eq!(marks.in_time_percent("p"), None);
+        assert_eq!(marks.in_time_percent("p", 0), None);
     }
 
     #[test]
@@ -287,6 +325,11 @@ mod tests {
                 status: String::new(),
             })
             .collect();
+        let one = missed(&late[..1], at(20)).expect("a message");
+        assert_eq!(
+            one.subject,
+            "s3-backup: 1 object not backed up within 15 minutes"
+        );
         let message = missed(&late, at(20)).expect("a message");
         assert_eq!(
             message.subject,

@@ -325,6 +325,10 @@ pub struct RecordTask {
     pub rejected: Vec<String>,
     /// Whose lease it is.
     pub execution: Execution,
+    /// Set where whoever asks settles the order of the key later, for several versions at once: what is
+    /// stored owes it until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settles_later: Option<Timestamp>,
 }
 
 /// Input of RecordFailure. Without object and target the event itself failed, before any

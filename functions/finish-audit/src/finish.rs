@@ -69,8 +69,13 @@ impl Finish {
         let now = Timestamp::now();
         // What could not be understood is told too.
         let request = Request::parse(&task.request).unwrap_or_default();
-        let run = request.resume.clone().unwrap_or(task.execution.name);
-        let kept: Option<Progress> = self.documents.get(&progress_key(&run)).await?;
+        let name = task.execution.name;
+        let mut run = request.resume.clone().unwrap_or_else(|| name.clone());
+        let mut kept: Option<Progress> = self.documents.get(&progress_key(&run)).await?;
+        if kept.as_ref().is_some_and(|kept| !kept.is_of(&name)) {
+            // Another execution is at that run: its report is not this one's to write.
+            (run, kept) = (name, None);
+        }
         let progress = kept.unwrap_or_else(|| Progress::new(run.clone(), request, now));
         let cause: Option<Cause> = task.failure.get("Error").map(|_| cause_of(&task.failure));
         let bucket = &self.documents.bucket;

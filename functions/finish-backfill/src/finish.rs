@@ -53,7 +53,7 @@ impl Finish {
             (course.next, course.slice, course.pass) = (Next::Backfill, slice, pass);
             course.lines = course.work.lines(slice);
         } else {
-            self.look_elsewhere(&course, &documents, &mut slices)
+            self.look_elsewhere(&course, &documents, &mut slices, false)
                 .await?;
             let open = slices.values().any(|slice| slice.counts.open > 0);
             if open && course.waits < WAITS_MAX {
@@ -61,6 +61,9 @@ impl Finish {
                 course.wait_seconds = wait_seconds(course.waits);
                 course.waits += 1;
             } else {
+                // What failed may have been redriven since, or before a run that is gone on with.
+                self.look_elsewhere(&course, &documents, &mut slices, true)
+                    .await?;
                 course.next = Next::End;
             }
         }
@@ -79,6 +82,7 @@ impl Finish {
         course: &Course,
         documents: &Documents,
         slices: &mut BTreeMap<u32, Gone>,
+        mended: bool,
     ) -> Result<(), Failure> {
         let elsewhere = Arc::new(Elsewhere {
             catalog: self.catalog.clone(),
@@ -88,8 +92,11 @@ impl Finish {
             account: self.account.clone(),
             region: self.region.clone(),
         });
-        for slice in slices.values_mut().filter(|it| it.counts.open > 0) {
-            *slice = elsewhere.look(documents, &course.work, slice).await?;
+        let is_asked = |it: &Counts| it.open > 0 && !mended || it.failed > 0 && mended;
+        for slice in slices.values_mut().filter(|it| is_asked(&it.counts)) {
+            *slice = elsewhere
+                .look(documents, &course.work, slice, mended)
+                .await?;
         }
         Ok(())
     }

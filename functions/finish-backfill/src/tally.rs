@@ -6,6 +6,7 @@ use backup_aws::catalog::{Catalog, Gone};
 use backup_aws::s3::documents::Documents;
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::Work;
+use backup_domain::backfill::elsewhere::Elsewhere;
 use backup_domain::backfill::event::versions_of;
 use backup_domain::backfill::line::Line;
 use backup_domain::backfill::report::{Failed, Open, Rest};
@@ -43,45 +44,52 @@ pub async fn count(
         .filter(|it| it.rest)
         .map(|it| it.number)
         .collect();
-    let mut gone = Gone {
-        counts,
-        rest: !with_rest.is_empty(),
-        ..planned.clone()
+    let mut elsewhere = Elsewhere {
+        lines: counts,
+        ..Elsewhere::default()
     };
+    let rest = !with_rest.is_empty();
     let rests = each(with_rest, AT_ONCE, |line| {
         let (documents, key) = (documents.clone(), work.rest(slice, line));
         async move { documents.get::<Rest>(&key).await }
     });
-    let (mut failed, mut open) = (String::new(), Vec::<Open>::new());
-    for rest in rests.await {
-        let mut rest = rest?.unwrap_or_default();
-        for one in &rest.failed {
-            failed.push_str(&json_line(one));
-            failed.push('\n');
-        }
-        open.append(&mut rest.open);
+    for found in rests.await {
+        let mut found = found?.unwrap_or_default();
+        elsewhere.failed.append(&mut found.failed);
+        elsewhere.open.append(&mut found.open);
     }
-    if gone.rest {
-        let kind = "application/x-ndjson";
-        documents.put(&work.failed(slice), failed, kind).await?;
-        keep_open(documents, work, slice, &open).await?;
-    }
-    gone.counts.open = open.len() as u64;
-    catalog.put_slice(&work.run, &gone).await?;
-    Ok(gone)
+    let planned = Gone {
+        rest,
+        ..planned.clone()
+    };
+    keep(catalog, documents, work, &planned, elsewhere).await
 }
 
-/// Writes down what of a slice is under way elsewhere.
-pub async fn keep_open(
+/// Writes down what of a slice did not end in its lines, first of all in the one document that the
+/// others follow from.
+pub async fn keep(
+    catalog: &Catalog,
     documents: &Documents,
     work: &Work,
-    slice: u32,
-    open: &[Open],
-) -> Result<(), Failure> {
-    let text = serde_json::json!(open).to_string();
-    documents
-        .put(&work.open(slice), text, "application/json")
-        .await
+    slice: &Gone,
+    elsewhere: Elsewhere,
+) -> Result<Gone, Failure> {
+    let number = slice.number;
+    if slice.rest {
+        let text = json_line(&elsewhere);
+        let key = work.elsewhere(number);
+        documents.put(&key, text, "application/json").await?;
+        let failed = elsewhere.failed.iter();
+        let failed: String = failed.map(|one| json_line(one) + "\n").collect();
+        let key = work.failed(number);
+        documents.put(&key, failed, "application/x-ndjson").await?;
+    }
+    let gone = Gone {
+        counts: elsewhere.counts(),
+        ..slice.clone()
+    };
+    catalog.put_slice(&work.run, &gone).await?;
+    Ok(gone)
 }
 
 /// Some of what failed, and of what is under way elsewhere.
@@ -98,8 +106,8 @@ pub async fn named<'g>(
             failed.extend(more.unwrap_or_default());
         }
         if open.len() < most && slice.counts.open > 0 {
-            let more: Option<Vec<Open>> = documents.get(&work.open(slice.number)).await?;
-            open.extend(more.unwrap_or_default());
+            let more: Option<Elsewhere> = documents.get(&work.elsewhere(slice.number)).await?;
+            open.extend(more.unwrap_or_default().open);
         }
     }
     failed.truncate(most);

@@ -8,23 +8,34 @@ use backup_domain::Policy;
 use backup_domain::audit::Entry;
 use backup_domain::backfill::course::{Cursor, ReadTo, Summary};
 use backup_domain::backfill::held::Held;
-use backup_domain::backfill::line::SLICE_VERSIONS_MAX;
-use backup_domain::backfill::request::{BackfillError, Versions};
+use backup_domain::backfill::request::{BackfillError, Versions, check_age};
 use backup_domain::inventory::{self, Location};
+use jiff::Timestamp;
 
 use crate::plan::Planner;
 use crate::slice::Slice;
 
 impl Planner {
-    /// The report that is gone by: the one that is named, or the newest of a place.
-    pub async fn choose(&self, place: &str) -> Result<ReadTo, Failure> {
+    /// The report that is gone by: the one that is named, or the newest of a place; and when it was
+    /// begun.
+    pub async fn choose(&self, place: &str) -> Result<(ReadTo, Timestamp), Failure> {
         let at = Location::parse(place).map_err(|problem| unusable(problem.into()))?;
         let inventory = self.inventory(&at).await?;
-        Ok(ReadTo {
+        let (manifest, begun) = (
+            inventory.manifest.at.to_string(),
+            inventory.manifest.created,
+        );
+        check_age(
+            &manifest,
+            begun,
+            self.catalog.watched_since(&self.source).await?,
+        )?;
+        let read = ReadTo {
             manifest: inventory.manifest.at.clone(),
             md5: inventory.manifest.md5.clone(),
             cursor: inventory::Cursor::default(),
-        })
+        };
+        Ok((read, begun))
     }
 
     async fn inventory(&self, at: &Location) -> Result<Inventory, Failure> {
@@ -57,8 +68,7 @@ impl Planner {
             let rows = reader.batch().await.map_err(unusable)?;
             let is_over = rows.is_empty();
             if reader.cursor().file != file {
-                // A key whose rows go on in another file is two keys of the plan.
-                held.end_of_file();
+                held.interrupt();
             }
             for row in rows {
                 if row.version_id.is_none() && request.versions == Versions::All {
@@ -67,10 +77,12 @@ impl Planner {
                 let (key, entry) = row.into_entry();
                 if key.starts_with(&request.prefix) {
                     held.push(key, entry);
+                } else {
+                    held.interrupt();
                 }
             }
             let stop = deadline.is_near();
-            if !(held.versions() >= SLICE_VERSIONS_MAX || stop || is_over) {
+            if !(held.is_full() || stop || is_over) {
                 continue;
             }
             let (keys, kept) = held.take(is_over);

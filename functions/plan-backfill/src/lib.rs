@@ -2,5 +2,6 @@
 
 pub mod inventory;
 pub mod listing;
+pub mod lost;
 pub mod plan;
 pub mod slice;

@@ -9,7 +9,7 @@ use backup_aws::{Clients, Deadline, Failure, StepFunctions};
 use backup_domain::Policy;
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::{
-    Course, Cursor, DEAD_AFTER_SECONDS, Next, PlanTask, SHAPE, Summary, Work, cursor_key, plan_key,
+    Course, Cursor, DEAD_AFTER, Next, PlanTask, SHAPE, Summary, Work, cursor_key, plan_key,
 };
 use backup_domain::backfill::estimate::estimate;
 use backup_domain::backfill::ranges::Range;
@@ -42,12 +42,14 @@ impl Planner {
     /// Plans on, slice after slice, until all is listed or the time is nearly over.
     pub async fn plan(&self, task: PlanTask, deadline: Deadline) -> Result<Course, Failure> {
         let begun = match task.course {
-            Some(course) => self
-                .cursor(&course.work.run)
-                .await?
-                .map_or(Begun::Planning(Box::new(beginning(course))), |cursor| {
-                    Begun::Planning(Box::new(cursor))
-                }),
+            Some(course) => {
+                let kept = self.cursor(&course.work.run).await?;
+                let cursor = match kept {
+                    Some(cursor) => cursor.of(&course),
+                    None => beginning(course),
+                };
+                Begun::Planning(Box::new(cursor))
+            }
             None => match parse(&task.input)? {
                 Input::New(request) => self.begin(request, &task.execution).await?,
                 Input::Resume(run) => self.resume(&run, &task.execution).await?,
@@ -81,9 +83,11 @@ impl Planner {
             return Ok(Begun::Planning(Box::new(cursor)));
         }
         // What cannot be gone by is refused before anything is listed.
-        self.policy.load().await?;
-        let page = self.catalog.scan(&self.source, "", None).await;
-        page.map_err(unusable_catalog)?;
+        let policy = self.policy.load().await?;
+        let is_empty = self.is_empty().await.map_err(unusable_catalog)?;
+        if is_empty && !request.again {
+            self.look_for_copies(&policy).await?;
+        }
         let mut course = Course {
             shape: SHAPE,
             next: Next::Plan,
@@ -110,13 +114,13 @@ impl Planner {
             done: Counts::default(),
             report: None,
         };
-        let inventory = match &course.request.inventory {
-            Some(place) => Some(self.choose(place).await?),
-            None => None,
-        };
-        if let Some(report) = &inventory {
+        let mut inventory = None;
+        if let Some(place) = &course.request.inventory {
+            let (report, begun) = self.choose(place).await?;
             // The newest one is named in what is told of the run.
             course.request.inventory = Some(report.manifest.to_string());
+            course.plan.inventory_begun = Some(begun);
+            inventory = Some(report);
         }
         let run = Run {
             run: run.to_owned(),
@@ -129,6 +133,7 @@ impl Planner {
             plan: course.plan.clone(),
             done: Counts::default(),
             verdict: None,
+            paused_until: None,
         };
         // A retry finds its own.
         self.catalog.put_run(&run, None).await?;
@@ -183,28 +188,28 @@ impl Planner {
             }
             .into());
         };
-        let before = run.execution.clone();
+        let (before, now) = (run.execution.clone(), Timestamp::now());
         if before == execution {
-            return Ok(0);
+            // A retry: what was to be waited for is waited for still.
+            return Ok(seconds_until(run.paused_until, now));
         }
         let running = || BackfillError::Running {
             run: name.to_owned(),
             execution: before.clone(),
         };
-        let pause = match executions::describe(&self.executions, &before).await? {
+        run.paused_until = match executions::describe(&self.executions, &before).await? {
             State::Running => return Err(running().into()),
             // Stopped in the middle: its functions are not.
             State::Dead(dead) if dead.ended != Ended::Failed => {
                 let stopped = executions::stopped_at(&self.executions, &before).await?;
-                let age = Timestamp::now().duration_since(stopped).as_secs();
-                u32::try_from((DEAD_AFTER_SECONDS - age).max(0)).unwrap_or_default()
+                stopped.checked_add(DEAD_AFTER).ok()
             }
-            State::Dead(_) | State::Succeeded | State::Unknown => 0,
+            State::Dead(_) | State::Succeeded | State::Unknown => None,
         };
         execution.clone_into(&mut run.execution);
         (run.agreed, run.verdict) = (true, None);
         if self.catalog.put_run(&run, Some(&before)).await? {
-            Ok(pause)
+            Ok(seconds_until(run.paused_until, now))
         } else {
             Err(running().into())
         }
@@ -324,6 +329,11 @@ fn beginning(course: Course) -> Cursor {
         ranges: vec![Range::default()],
         inventory: None,
     }
+}
+
+fn seconds_until(until: Option<Timestamp>, now: Timestamp) -> u32 {
+    let seconds = until.map_or(0, |until| until.duration_since(now).as_secs());
+    u32::try_from(seconds.max(0)).unwrap_or_default()
 }
 
 fn known(shape: u32, run: &str) -> Result<(), Failure> {

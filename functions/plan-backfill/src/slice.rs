@@ -7,13 +7,17 @@ use backup_domain::Policy;
 use backup_domain::audit::Entry;
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::{Course, Summary};
+use backup_domain::backfill::estimate::GIB_BETWEEN_REGIONS;
 use backup_domain::backfill::event::versions_of;
-use backup_domain::backfill::line::{Dealer, Item, LINES_MAX, Line, SLICE_VERSIONS_MAX, Version};
+use backup_domain::backfill::line::{
+    Dealer, Item, LINES_MAX, Line, SLICE_BYTES_MAX, SLICE_VERSIONS_MAX, Version,
+};
+use backup_domain::backfill::prices::Prices;
 use backup_domain::backfill::request::Versions;
 use backup_domain::limits::MIB;
 use backup_domain::parts::plan_parts;
 use backup_domain::plan::json_line;
-use backup_domain::policy::{Choice, Facts, Rule};
+use backup_domain::policy::{Choice, Facts, Rule, Verify};
 use backup_domain::restore::moment::is_archive;
 use backup_domain::sequencer::rank;
 use backup_domain::task::Action;
@@ -52,7 +56,9 @@ impl<'p> Slice<'p> {
 
     /// Whether it is as large as a slice may be: another round of a listing fits on top.
     pub fn is_full(&self) -> bool {
-        self.versions >= SLICE_VERSIONS_MAX || self.dealer.len() >= LINES_MAX
+        self.versions >= SLICE_VERSIONS_MAX
+            || self.dealer.len() >= LINES_MAX
+            || self.dealer.plan_bytes() >= SLICE_BYTES_MAX
     }
 
     /// One more key with its versions, the newest first.
@@ -102,6 +108,10 @@ impl<'p> Slice<'p> {
                 plan.unsure += 1;
                 plan.copies.add(entry.size);
                 plan.older += u64::from(newer);
+                // At most: the dearest of all.
+                let classes = self.policy.destinations.values();
+                let classes = classes.map(|it| Prices::of(it.storage_class.as_deref()));
+                plan.dearer_nano_usd += classes.map(|it| it.dearer(None)).max().unwrap_or(0);
             }
         }
         plan.archived += u64::from(is_archive(&entry.class));
@@ -112,13 +122,29 @@ impl<'p> Slice<'p> {
         let sizes = self.sizes;
         let large = Action::for_size(entry.size, sizes.multipart_mib) == Action::Large;
         for name in &rule.destinations {
-            let destination = self.policy.destinations.get(name);
-            if destination.is_some_and(|it| it.region != self.region) {
+            let Some(destination) = self.policy.destinations.get(name) else {
+                continue;
+            };
+            let is_far = destination.region != self.region;
+            if is_far {
                 plan.far_bytes = plan.far_bytes.saturating_add(entry.size);
             }
+            let prices = Prices::of(destination.storage_class.as_deref());
+            let parts = plan_parts(entry.size, sizes.part_min_mib * MIB);
+            let parts = parts.map_or(0, |it| it.parts());
+            plan.dearer_nano_usd += prices.dearer(large.then_some(parts));
+            if rule.verify == Verify::Read {
+                let far = if is_far { GIB_BETWEEN_REGIONS } else { 0 };
+                plan.read.add(entry.size);
+                let gets = if large { parts } else { 1 };
+                plan.read_nano_usd += prices.reading(entry.size, gets, far);
+            } else if rule.verify != Verify::Stored
+                || entry.etag.contains('-')
+                || destination.kms_key.is_some()
+            {
+                plan.may_read.add(entry.size);
+            }
             if large {
-                let parts = plan_parts(entry.size, sizes.part_min_mib * MIB);
-                let parts = parts.map_or(0, |it| it.parts());
                 plan.large.add(entry.size);
                 plan.parts += parts;
                 // Counted by the end-to-end tests, see the README: a segment for every 16 parts.

@@ -34,6 +34,10 @@ impl Record {
         }
         let now = self.catalog.now();
         let mut point = point_of(&task, now);
+        // What may still land is settled at once, and again when it can land no more.
+        let is_plain = point.status == Status::Stored && point.owed_after.is_none();
+        let later = task.settles_later.filter(|_| is_plain);
+        point.owed_after = point.owed_after.or(later);
         let status = match self.catalog.end(&point).await? {
             Written::Yes => point.status.as_str(),
             Written::Refused(there) => {
@@ -50,7 +54,8 @@ impl Record {
             }
         };
         let left = task.copied.cut_off || task.target.owed_after.is_some();
-        if must_settle(point.status, left) || status == "duplicate" {
+        let is_later = later.is_some() && status != "duplicate";
+        if !is_later && (must_settle(point.status, left) || status == "duplicate") {
             self.settle(&task, &point, deadline).await?;
             // What can still land is not taken back before its time.
             if let Some(due) = point.owed_after.filter(|after| *after <= now) {

@@ -9,7 +9,7 @@ use backup_aws::s3::documents::Documents;
 use backup_aws::{Deadline, Failure, StepFunctions, executions};
 use backup_domain::audit::Finding;
 use backup_domain::audit::progress::{Progress, part_key, progress_key};
-use backup_domain::audit::repair::{expiry_of, start_of};
+use backup_domain::audit::repair::{STARTS_MAX, expiry_of, start_of};
 use backup_domain::catalog::partition_key;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct Repaired {
     /// Executions that were started.
     #[serde(default)]
     started: u64,
+    /// Executions that were asked for, those that another repair of the day had started among them.
+    #[serde(default)]
+    asked: u64,
     /// Copies that have expired and were taken off their recovery points.
     #[serde(default)]
     expired: u64,
@@ -72,9 +75,11 @@ impl Repair {
             while at.lines < findings.len() && !deadline.is_near() {
                 let end = findings.len().min(at.lines + CHUNK);
                 let now = Timestamp::now();
+                let room = usize::try_from(STARTS_MAX.saturating_sub(at.asked)).unwrap_or_default();
                 let starts = findings[at.lines..end]
                     .iter()
-                    .filter_map(|finding| start_of(finding, &self.account, &self.region, now));
+                    .filter_map(|finding| start_of(finding, &self.account, &self.region, now))
+                    .take(room);
                 let done = each(starts.collect(), AT_ONCE, |start| {
                     let machine = Arc::clone(&machine);
                     async move {
@@ -83,6 +88,7 @@ impl Repair {
                     }
                 })
                 .await;
+                at.asked += done.len() as u64;
                 for started in done {
                     at.started += u64::from(started?);
                 }

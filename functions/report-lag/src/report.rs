@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use backup_aws::catalog::{Catalog, Tracked};
+use backup_aws::catalog::Catalog;
+use backup_aws::notices::Notices;
 use backup_aws::policy_store::PolicyStore;
-use backup_aws::{Deadline, Failure, Sns, metrics, topic};
+use backup_aws::{Deadline, Failure, Sqs, metrics, queue};
 use backup_domain::audit::report::NAMESPACE;
-use backup_domain::catalog::{DAY_SHARDS, Status};
-use backup_domain::lag::{self, Lag, Late, Marks, Open};
-use backup_domain::message::Message;
+use backup_domain::catalog::DAY_SHARDS;
+use backup_domain::lag::{IN_TIME, Lag, Marks, Open, WHOLE};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use tracing::info;
+use tracing::{info, warn};
 
 /// Pages of open versions that one run reads of each shard: 1 MB each, some 2,000 versions.
 const PAGES_MAX: usize = 10;
 /// Late versions that one run begins to follow, and that it looks after.
-const LATE_MAX: usize = 1000;
+pub const LATE_MAX: usize = 1000;
 /// Indexes are behind by a moment (Amazon DynamoDB Developer Guide, "Global secondary indexes"): the
 /// last seconds are left to the next run.
-const SETTLED: SignedDuration = SignedDuration::from_secs(30);
+pub const SETTLED: SignedDuration = SignedDuration::from_secs(30);
 /// What ended before is counted no more.
 const COUNTED: SignedDuration = SignedDuration::from_hours(24);
 
@@ -28,8 +28,10 @@ const COUNTED: SignedDuration = SignedDuration::from_hours(24);
 pub struct Report {
     pub policy: PolicyStore,
     pub catalog: Catalog,
-    pub sns: Sns,
-    pub topic: String,
+    pub notices: Notices,
+    pub sqs: Sqs,
+    /// URL of the queue that events wait in; empty where there is none.
+    pub intake: String,
     pub stack: String,
     pub source: String,
     /// Days from drill to drill; 0: there are none.
@@ -44,6 +46,8 @@ pub struct Reported {
     missed: usize,
     arrived: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     drill_periods: Option<i64>,
 }
 
@@ -52,40 +56,42 @@ impl Report {
     pub async fn run(&self, _schedule: Value, deadline: Deadline) -> Result<Reported, Failure> {
         let policy = self.policy.load().await?;
         let now = self.catalog.now();
+        self.catalog.watches(&self.source, now).await?;
         let before = self.catalog.lag_marks().await?;
         let mut marks = before.clone();
-        self.count(&mut marks, now).await?;
         let mut followed = 0;
+        self.count(&mut marks, now, &mut followed, deadline).await?;
         marks.lags.clear();
         for destination in policy.destinations.keys() {
-            let mut lag = Lag::default();
-            for open in self.open(destination, deadline).await? {
-                if open.is_late(now) && followed < LATE_MAX {
-                    followed += usize::from(self.catalog.follow(&open, now).await?);
-                }
-                lag.add(&open);
-            }
-            lag.in_time_percent = marks.in_time_percent(destination);
-            let dimensions = [("Stack", self.stack.as_str()), ("Destination", destination)];
-            metrics::emit(&metrics::line(
-                NAMESPACE,
-                &dimensions,
-                &lag.metrics(now),
-                now,
-            ));
+            let mut lag = self.open(destination, now, &mut followed, deadline).await?;
+            lag.in_time_percent = marks.in_time_percent(destination, lag.late);
+            self.measure(destination, &lag.metrics(now), now);
             marks.lags.insert(destination.clone(), lag);
         }
+        let whole = self.whole(deadline).await?;
+        self.measure(WHOLE, &whole.metrics(now), now);
+        if whole.failed > 0 {
+            marks.lags.insert(WHOLE.to_owned(), whole);
+        }
+        marks.waiting = self.waiting(now).await?;
+        let (missed, arrived) = self.tell(&policy, &mut marks, now, deadline).await?;
+        let (lags, waiting) = (marks.lags.clone(), marks.waiting);
         // Another run that was quicker has counted the same.
         self.catalog.set_lag_marks(&marks, before.counted).await?;
-        let (missed, arrived) = self.tell(now, deadline).await?;
         let drill_periods = self.drills(now).await?;
         info!(missed, arrived, "lag reported");
         Ok(Reported {
-            lags: marks.lags,
+            lags,
             missed,
             arrived,
+            waiting,
             drill_periods,
         })
+    }
+
+    fn measure(&self, destination: &str, figures: &[(&'static str, f64)], now: Timestamp) {
+        let dimensions = [("Stack", self.stack.as_str()), ("Destination", destination)];
+        metrics::emit(&metrics::line(NAMESPACE, &dimensions, figures, now));
     }
 
     /// How long no drill has succeeded. What was before drills were switched on is no fault.
@@ -105,32 +111,102 @@ impl Report {
         }
         let periods = mark.periods_since(now, self.drill_days);
         if let Some(periods) = periods {
-            let dimensions = [("Stack", self.stack.as_str())];
             #[expect(clippy::cast_precision_loss, reason = "metrics are floating")]
-            let figures = [("DrillPeriodsSince", periods as f64)];
-            metrics::emit(&metrics::line(NAMESPACE, &dimensions, &figures, now));
+            self.of_stack("DrillPeriodsSince", periods as f64, now);
         }
         Ok(periods)
     }
 
-    async fn open(&self, destination: &str, deadline: Deadline) -> Result<Vec<Open>, Failure> {
-        let mut found = Vec::new();
+    fn of_stack(&self, name: &'static str, figure: f64, now: Timestamp) {
+        let dimensions = [("Stack", self.stack.as_str())];
+        metrics::emit(&metrics::line(
+            NAMESPACE,
+            &dimensions,
+            &[(name, figure)],
+            now,
+        ));
+    }
+
+    /// Adds up what is open at a destination, and begins to follow what is late of it.
+    async fn open(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        followed: &mut usize,
+        deadline: Deadline,
+    ) -> Result<Lag, Failure> {
+        let mut lag = Lag::default();
         for shard in 0..DAY_SHARDS {
             let mut from = None;
             for _ in 0..PAGES_MAX {
-                let (open, next) = self.catalog.open(destination, shard, from).await?;
-                found.extend(open);
+                let (page, next) = self.catalog.open(destination, shard, from).await?;
+                for open in page {
+                    if open.is_late(now) {
+                        self.follow(&open, now, followed).await?;
+                    }
+                    lag.add(&open, now);
+                }
                 from = next;
                 if from.is_none() || deadline.is_near() {
                     break;
                 }
             }
         }
-        Ok(found)
+        Ok(lag)
     }
 
-    /// What was stored since the last run, a day back at most.
-    async fn count(&self, marks: &mut Marks, now: Timestamp) -> Result<(), Failure> {
+    async fn follow(
+        &self,
+        open: &Open,
+        now: Timestamp,
+        followed: &mut usize,
+    ) -> Result<(), Failure> {
+        if *followed < LATE_MAX {
+            *followed += usize::from(self.catalog.follow(open, now).await?);
+        }
+        Ok(())
+    }
+
+    /// Events that failed before a destination was chosen, and were not redriven: they have no point.
+    async fn whole(&self, deadline: Deadline) -> Result<Lag, Failure> {
+        let (mut lag, mut from) = (Lag::default(), None);
+        loop {
+            let page = self.catalog.failed(from).await?;
+            for failed in page.items.iter().filter(|it| it.is_whole()) {
+                lag.failed += 1;
+                lag.oldest = match (lag.oldest, failed.failed_at) {
+                    (Some(oldest), Some(at)) => Some(oldest.min(at)),
+                    (oldest, at) => oldest.or(at),
+                };
+            }
+            from = page.next;
+            if from.is_none() || deadline.is_near() {
+                return Ok(lag);
+            }
+        }
+    }
+
+    /// Events that wait in a queue, which have no point yet.
+    async fn waiting(&self, now: Timestamp) -> Result<Option<u64>, Failure> {
+        if self.intake.is_empty() {
+            return Ok(None);
+        }
+        let depth = queue::depth(&self.sqs, &self.intake).await?;
+        let waiting = depth.waiting + depth.in_flight;
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floating")]
+        self.of_stack("EventsWaiting", waiting as f64, now);
+        Ok(Some(waiting))
+    }
+
+    /// What was stored since the last run, a day back at most. What arrived late between two looks is
+    /// followed too, so that it is told.
+    async fn count(
+        &self,
+        marks: &mut Marks,
+        now: Timestamp,
+        followed: &mut usize,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
         let until = now.saturating_sub(SETTLED).unwrap_or_default();
         let oldest = now.saturating_sub(COUNTED).unwrap_or_default();
         let after = marks.counted.max(oldest);
@@ -139,12 +215,37 @@ impl Report {
         } else {
             vec![after, until]
         };
-        for day in days {
-            for shard in 0..DAY_SHARDS {
-                for ended in self.catalog.stored_after(after, day, shard).await? {
-                    if ended.at <= until {
-                        marks.count(&ended.destination, ended.since, ended.at);
+        let shards = days
+            .into_iter()
+            .flat_map(|day| (0..DAY_SHARDS).map(move |it| (day, it)));
+        for (day, shard) in shards {
+            let mut from = None;
+            loop {
+                let page = self.catalog.stored_after(after, day, shard, from).await?;
+                for ended in page.0.into_iter().filter(|it| it.at <= until) {
+                    marks.count(&ended.destination, ended.since, ended.at);
+                    if ended.at.duration_since(ended.since) > IN_TIME {
+                        let key = ended.pk.strip_prefix(&format!("{}/", self.source));
+                        let open = Open {
+                            key: key.unwrap_or(&ended.pk).to_owned(),
+                            pk: ended.pk,
+                            sk: ended.sk,
+                            destination: ended.destination,
+                            bytes: 0,
+                            since: ended.since,
+                            failed: false,
+                        };
+                        self.follow(&open, now, followed).await?;
                     }
+                }
+                from = page.1;
+                if from.is_none() {
+                    break;
+                }
+                if deadline.is_near() {
+                    // The next run has as much to count again: the share is of what was counted.
+                    warn!(shard, "more was stored than could be counted");
+                    break;
                 }
             }
         }
@@ -152,53 +253,6 @@ impl Report {
         marks.forget(now);
         Ok(())
     }
-
-    /// Tells what has begun to be late, and what was late and has come to its end: each once, and
-    /// again only where a run died between telling and noting it.
-    async fn tell(&self, now: Timestamp, deadline: Deadline) -> Result<(usize, usize), Failure> {
-        let (mut missed, mut arrived) = (Vec::new(), Vec::new());
-        let mut after = None;
-        while missed.len() + arrived.len() < LATE_MAX && !deadline.is_near() {
-            let page = self.catalog.followed(after).await?;
-            let Some(last) = page.last() else {
-                break;
-            };
-            after = Some(last.id.clone());
-            for mut tracked in page {
-                let (pk, sk) = &tracked.point;
-                let point = self.catalog.get(pk, sk).await?;
-                let status = point.map(|point| point.status);
-                let open = matches!(status, Some(Status::Copying | Status::Failed));
-                if !open {
-                    let status = status.map_or("removed from the catalog", Status::as_str);
-                    status.clone_into(&mut tracked.late.status);
-                    arrived.push(tracked);
-                } else if !tracked.told {
-                    missed.push(tracked);
-                }
-            }
-        }
-        self.publish(lag::missed(&lates(&missed), now)).await?;
-        for tracked in &missed {
-            self.catalog.told_late(&tracked.id).await?;
-        }
-        self.publish(lag::arrived(&lates(&arrived), now)).await?;
-        for tracked in &arrived {
-            self.catalog.unfollow(&tracked.id).await?;
-        }
-        Ok((missed.len(), arrived.len()))
-    }
-
-    async fn publish(&self, message: Option<Message>) -> Result<(), Failure> {
-        match message {
-            Some(message) => topic::publish(&self.sns, &self.topic, &message, &self.source).await,
-            None => Ok(()),
-        }
-    }
-}
-
-fn lates(tracked: &[Tracked]) -> Vec<Late> {
-    tracked.iter().map(|tracked| tracked.late.clone()).collect()
 }
 
 fn day_of(at: Timestamp) -> i64 {

@@ -118,6 +118,32 @@ impl World {
         }
     }
 
+    /// Notes since when events are watched, as the first measurement of the lag does.
+    pub fn watched_since(&self, since: Option<jiff::Timestamp>) {
+        let mut item = json!({
+            "pk": {"S": "lag"}, "sk": {"S": format!("watched#{}", self.source())},
+        });
+        self.forget_item(&item);
+        if let Some(since) = since {
+            item["since"] = json!({"S": since.to_string()});
+            self.put_point(&item);
+        }
+    }
+
+    /// All recovery points.
+    pub fn all_points(&self) -> Vec<Value> {
+        let scan = json!({
+            "TableName": self.outputs["CatalogTable"], "ConsistentRead": true,
+            "FilterExpression": "begins_with(pk, :pk) AND attribute_exists(destination)",
+            "ExpressionAttributeValues": {":pk": {"S": format!("{}/", self.source())}},
+        });
+        let answer = self
+            .cloud
+            .json(backup_stack::Service::DynamoDb, "Scan", &scan);
+        let answer = answer.expect("an answer");
+        answer["Items"].as_array().cloned().unwrap_or_default()
+    }
+
     /// Calls that the backfill's own functions made, by operation.
     pub fn backfill_calls(&self, function: &str, needle: &str) -> BTreeMap<String, usize> {
         let mut calls = BTreeMap::new();

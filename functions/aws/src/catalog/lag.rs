@@ -15,9 +15,16 @@ const LATE: &str = "late";
 /// How long something late is followed: longer than anything lies in the queue.
 const FOLLOWED: SignedDuration = SignedDuration::from_hours(24 * 100);
 
+/// How long whoever tells of something late has it for itself.
+const CLAIMED: SignedDuration = SignedDuration::from_mins(10);
+
 /// A version that came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
+    /// Keys of its recovery point.
+    pub pk: String,
+    /// See `pk`.
+    pub sk: String,
     /// Name of the destination.
     pub destination: String,
     /// When S3 told of it.
@@ -94,7 +101,7 @@ impl Catalog {
         Ok((answer.items().iter().filter_map(open).collect(), next))
     }
 
-    /// What was stored after a moment of a UTC day, in one shard, until the end of that day.
+    /// A page of what was stored after a moment of a UTC day, in one shard, until the end of that day.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
@@ -103,10 +110,12 @@ impl Catalog {
         after: Timestamp,
         day: Timestamp,
         shard: u64,
-    ) -> Result<Vec<Ended>, Failure> {
+        from: Option<Start>,
+    ) -> Result<(Vec<Ended>, Option<Start>), Failure> {
         let request = self
             .client
             .query()
+            .table_name(&self.table)
             .index_name("by-day")
             .key_condition_expression("#day = :day AND endedAt > :after")
             .filter_expression("#status = :stored")
@@ -114,16 +123,23 @@ impl Catalog {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":day", text(&day_at(day, shard)))
             .expression_attribute_values(":after", text(&after.to_string()))
-            .expression_attribute_values(":stored", text(Status::Stored.as_str()));
+            .expression_attribute_values(":stored", text(Status::Stored.as_str()))
+            .set_exclusive_start_key(key_of(from));
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| ApiError::of("Query", &error).at_service(&self.table))?;
+        let next = answer.last_evaluated_key().map(start_of);
         let ended = |item: &Item| {
             Some(Ended {
+                pk: word(item, "pk")?,
+                sk: word(item, "sk")?,
                 destination: word(item, "destination")?,
                 since: word(item, "eventAt")?.parse().ok()?,
                 at: word(item, "endedAt")?.parse().ok()?,
             })
         };
-        let items = self.queried(request).await?;
-        Ok(items.iter().filter_map(ended).collect())
+        Ok((answer.items().iter().filter_map(ended).collect(), next))
     }
 
     /// Follows something late from now on; says whether it is new.
@@ -153,7 +169,7 @@ impl Catalog {
         self.sent(request).await
     }
 
-    /// A page of what is followed.
+    /// A page of what is followed, behind `after`.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
@@ -185,6 +201,24 @@ impl Catalog {
         Ok(answer.items().iter().filter_map(tracked).collect())
     }
 
+    /// Takes it upon itself to tell of something late; says whether nobody else has within the last
+    /// minutes.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn claim_late(&self, id: &str, now: Timestamp) -> Result<bool, Failure> {
+        let until = now.saturating_add(CLAIMED).unwrap_or(Timestamp::MAX);
+        let request = self
+            .update(LATE, id)
+            .update_expression("SET claimed = :until")
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(claimed) OR claimed < :now)",
+            )
+            .expression_attribute_values(":until", text(&until.to_string()))
+            .expression_attribute_values(":now", text(&now.to_string()));
+        self.sent(request).await
+    }
+
     /// Notes that something late was told.
     ///
     /// # Errors
@@ -192,7 +226,7 @@ impl Catalog {
     pub async fn told_late(&self, id: &str) -> Result<(), Failure> {
         let request = self
             .update(LATE, id)
-            .update_expression("SET told = :true")
+            .update_expression("SET told = :true REMOVE claimed")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":true", AttributeValue::Bool(true));
         self.sent(request).await.map(drop)
@@ -227,6 +261,34 @@ impl Catalog {
             .unwrap_or_default())
     }
 
+    /// Since when the events of a bucket are watched, as far as anybody has noted it.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn watched_since(&self, bucket: &str) -> Result<Option<Timestamp>, Failure> {
+        let item = self.item("lag", &watched(bucket), true).await?;
+        Ok(item
+            .and_then(|item| word(&item, "since"))
+            .and_then(|since| since.parse().ok()))
+    }
+
+    /// Notes that the events of a bucket are watched by now; the first note stays.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn watches(&self, bucket: &str, now: Timestamp) -> Result<(), Failure> {
+        if self.watched_since(bucket).await?.is_some() {
+            return Ok(());
+        }
+        let request = self
+            .update("lag", &watched(bucket))
+            .update_expression("SET since = :now, shape = :shape")
+            .condition_expression("attribute_not_exists(pk)")
+            .expression_attribute_values(":now", text(&now.to_string()))
+            .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()));
+        self.sent(request).await.map(drop)
+    }
+
     /// Remembers it, unless another measurement has done so since `before`.
     ///
     /// # Errors
@@ -243,6 +305,11 @@ impl Catalog {
             .expression_attribute_values(":shape", AttributeValue::N(SHAPE.to_string()));
         self.sent(request).await
     }
+}
+
+/// Sort key of the note about a bucket.
+fn watched(bucket: &str) -> String {
+    format!("watched#{bucket}")
 }
 
 /// Always the same for a point, however long its keys are.

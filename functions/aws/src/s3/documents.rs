@@ -34,16 +34,58 @@ impl Documents {
             .map_err(|error| ApiError::of("PutObject", &error).at_service(&self.bucket))
     }
 
+    /// Writes a document of JSON over the one that was read, whose ETag `before` is; `None` where there
+    /// was none. Says the new ETag, or nothing where somebody else has written meanwhile.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
+    pub async fn put_over(
+        &self,
+        key: &str,
+        text: String,
+        before: Option<&str>,
+    ) -> Result<Option<String>, Failure> {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("application/json")
+            .body(ByteStream::from(text.into_bytes()));
+        let request = match before {
+            Some(etag) => request.if_match(etag),
+            None => request.if_none_match("*"),
+        };
+        match request.send().await {
+            Ok(answer) => Ok(Some(answer.e_tag.unwrap_or_default())),
+            Err(error) => match ApiError::of("PutObject", &error) {
+                api if matches!(api.status, Some(404 | 409 | 412)) => Ok(None),
+                api => Err(api.at_service(&self.bucket)),
+            },
+        }
+    }
+
     /// Reads a document of JSON; `None` where there is none.
     ///
     /// # Errors
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`, the last also for what cannot be read.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
-        let Some(bytes) = self.bytes(key).await? else {
+        Ok(self.get_tagged(key).await?.map(|(read, _)| read))
+    }
+
+    /// The same with its ETag.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn get_tagged<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, String)>, Failure> {
+        let Some((bytes, etag)) = self.bytes(key).await? else {
             return Ok(None);
         };
         let read = serde_json::from_slice(&bytes).map_err(|problem| self.unreadable(key, &problem));
-        read.map(Some)
+        read.map(|read| Some((read, etag)))
     }
 
     /// Reads a document of JSON Lines; `None` where there is none.
@@ -51,7 +93,7 @@ impl Documents {
     /// # Errors
     /// As [`Self::get`].
     pub async fn lines<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Vec<T>>, Failure> {
-        let Some(bytes) = self.bytes(key).await? else {
+        let Some((bytes, _)) = self.bytes(key).await? else {
             return Ok(None);
         };
         let lines = bytes
@@ -68,15 +110,18 @@ impl Documents {
         Failure::new(ErrorName::DestinationUnavailable, message)
     }
 
-    async fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+    async fn bytes(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, Failure> {
         let answer = self
             .client
             .get_object()
             .bucket(&self.bucket)
             .key(key)
             .send();
-        let body = match answer.await {
-            Ok(answer) => answer.body.collect().await,
+        let (etag, body) = match answer.await {
+            Ok(answer) => (
+                answer.e_tag.unwrap_or_default(),
+                answer.body.collect().await,
+            ),
             Err(error) => {
                 return match ApiError::of("GetObject", &error) {
                     api if api.is_missing() => Ok(None),
@@ -88,6 +133,6 @@ impl Documents {
             let message = format!("the body of {key} broke off: {problem}");
             Failure::new(ErrorName::DestinationUnavailable, message)
         });
-        bytes.map(Some)
+        bytes.map(|bytes| Some((bytes, etag)))
     }
 }

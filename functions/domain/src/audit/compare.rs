@@ -247,7 +247,8 @@ pub fn of_point_as(point: &RecoveryPoint, finding: Kind, detail: String) -> Find
         version_id: object.version_id.clone(),
         size: Some(object.size),
         etag: Some(object.etag.clone()),
-        last_modified: object.last_modified,
+        // Most events name a version id, and nobody has asked for more of a version that failed.
+        last_modified: object.last_modified.or(Some(object.event_at)),
         sequencer: Some(object.sequencer.clone()),
         backup_version_id: point.backup.as_ref().map(|copy| copy.version_id.clone()),
         detail,
@@ -270,8 +271,9 @@ fn of_version(view: &KeyView<'_>, entry: &Entry, compared: &mut Compared) {
     if entry.modified >= view.due_before {
         return compared.pending.add(entry.size, entry.modified);
     }
-    let copied = view.strays.values().any(|stray| {
-        matches!(stray, Stray::Ours { version_id, bad: false, .. } if *version_id == entry.id)
+    let copied = view.copies.iter().any(|copy| {
+        let mark = copies::mark_of(view, copy);
+        mark.is_some_and(|mark| copies::is_copy_of(view, copy, mark, entry))
     });
     // Then the copy itself is the finding.
     if !copied {

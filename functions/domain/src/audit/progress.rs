@@ -91,6 +91,9 @@ pub struct Progress {
     pub shape: u32,
     /// Its name: that of the execution that began it.
     pub run: String,
+    /// ARN of the execution that works on it, or did last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<String>,
     /// What was asked for.
     pub request: Request,
     /// When it began.
@@ -120,6 +123,7 @@ impl Progress {
         Self {
             shape: SHAPE,
             run,
+            execution: None,
             due_before: now.saturating_sub(request.grace()).unwrap_or_default(),
             request,
             begun: now,
@@ -133,6 +137,12 @@ impl Progress {
             there: Tally::default(),
             reading: vec![],
         }
+    }
+
+    /// Whether the execution of this name works on it, or did last.
+    pub fn is_of(&self, name: &str) -> bool {
+        let execution = self.execution.as_deref();
+        execution.is_none_or(|arn| arn.rsplit(':').next() == Some(name))
     }
 
     /// Reads a destination's versions, or the source's, from a report. What was written within the

@@ -10,6 +10,19 @@ use crate::object::NULL_VERSION;
 use crate::sequencer;
 use crate::watch::{restart_input, restart_name};
 
+/// Executions that one repair starts: each is a STANDARD one, at $0.0003 and without a pace. A backfill
+/// brings in any number at a bounded one.
+pub const STARTS_MAX: u64 = 5000;
+
+/// Whether the backup can mend findings of a kind, and whether by settling alone.
+pub const fn mends(kind: Kind) -> Option<bool> {
+    match kind {
+        Kind::Missing | Kind::Failed | Kind::CopyWithoutPoint => Some(false),
+        Kind::WrongLatest | Kind::Unsettled => Some(true),
+        _ => None,
+    }
+}
+
 /// An execution to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
@@ -21,11 +34,7 @@ pub struct Start {
 
 /// The execution that mends a finding; `None` where the backup cannot mend it by itself.
 pub fn start_of(finding: &Finding, account: &str, region: &str, now: Timestamp) -> Option<Start> {
-    let settle = match finding.finding {
-        Kind::Missing | Kind::Failed | Kind::CopyWithoutPoint => false,
-        Kind::WrongLatest | Kind::Unsettled => true,
-        _ => return None,
-    };
+    let settle = mends(finding.finding)?;
     // What the source no longer has cannot be copied from there.
     let (modified, etag) = (finding.last_modified?, finding.etag.as_ref()?);
     let version_id = finding.version_id.as_deref();

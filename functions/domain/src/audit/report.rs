@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::finding::{Finding, Kind, Verdict, Weight};
 use super::progress::{Progress, folder, page_key};
+use super::repair::{STARTS_MAX, mends};
 use super::request::{Level, Request};
 use super::totals::{Destination, Pending, Totals};
 use crate::error::{Cause, printable};
@@ -106,6 +107,14 @@ fn remarks(progress: &Progress) -> Vec<String> {
         remarks.push(format!(
             "{} copies lie in an archive class and were not read.",
             totals.archived
+        ));
+    }
+    let mendable = Kind::ALL.iter().filter(|kind| mends(**kind).is_some());
+    let mendable: u64 = mendable.map(|kind| totals.count(*kind)).sum();
+    if progress.request.repair && mendable > STARTS_MAX {
+        remarks.push(format!(
+            "{mendable} versions are to be mended, and a repair starts {STARTS_MAX} of them: s3-backup \
+             backfill brings in the rest at a bounded pace; then audit again."
         ));
     }
     let by_listings = progress.inventories.is_empty();

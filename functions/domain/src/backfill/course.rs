@@ -1,6 +1,6 @@
 //! What passes between the states of the backfill machine: where it stands, in a few KB.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,9 +19,10 @@ pub const PASSES_MAX: u32 = 3;
 /// How often what is under way elsewhere is looked for, before the report names it as such: with
 /// [`wait_seconds`] two days.
 pub const WAITS_MAX: u32 = 200;
-/// Seconds after which the functions of an execution that was stopped are surely dead: their longest
-/// run, and a little.
-pub const DEAD_AFTER_SECONDS: i64 = crate::limits::LAMBDA_SECONDS_MAX as i64 + 60;
+/// After this the functions of an execution that was stopped are surely dead: their longest run, and a
+/// little.
+pub const DEAD_AFTER: SignedDuration =
+    SignedDuration::from_secs(crate::limits::LAMBDA_SECONDS_MAX as i64 + 60);
 
 /// Seconds until the next look at what is under way elsewhere.
 pub const fn wait_seconds(waits: u32) -> u32 {
@@ -144,9 +145,10 @@ impl Work {
         format!("{}rest/slice-{slice:05}/{line:05}.json", self.folder())
     }
 
-    /// What is under way elsewhere of a slice: a list of [`super::report::Open`].
-    pub fn open(&self, slice: u32) -> String {
-        format!("{}rest/open-{slice:05}.json", self.folder())
+    /// What of a slice did not end in its lines, and what has become of it: a
+    /// [`super::elsewhere::Elsewhere`].
+    pub fn elsewhere(&self, slice: u32) -> String {
+        format!("{}rest/elsewhere-{slice:05}.json", self.folder())
     }
 
     /// What failed of a slice, one version and destination a line.
@@ -194,6 +196,16 @@ pub struct Cursor {
     pub inventory: Option<ReadTo>,
 }
 
+impl Cursor {
+    /// What is planned on for `course`, as its execution has it: a run that was shown as a plan, and is
+    /// carried out before its planning has ended, is a plan no more.
+    #[must_use]
+    pub fn of(mut self, course: &Course) -> Self {
+        self.course.request.dry_run = course.request.dry_run;
+        self
+    }
+}
+
 /// How far an inventory is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -232,6 +244,18 @@ pub struct Summary {
     pub large_transitions: u64,
     /// Bytes that go to another region.
     pub far_bytes: u64,
+    /// What the copies take more than at STANDARD, in billionths of a dollar.
+    #[serde(default)]
+    pub dearer_nano_usd: u64,
+    /// Copies that the policy has read to prove them.
+    #[serde(default)]
+    pub read: Tally,
+    /// What reading them takes, in billionths of a dollar.
+    #[serde(default)]
+    pub read_nano_usd: u64,
+    /// Copies that are read where no checksum is stored: only a HEAD can tell. Not estimated.
+    #[serde(default)]
+    pub may_read: Tally,
     /// Versions in an archive class, which cannot be read without being brought back.
     pub archived: u64,
     /// Lines of the plan.
@@ -240,6 +264,9 @@ pub struct Summary {
     pub requests: u64,
     /// Lines that are worked on at once.
     pub at_once: u64,
+    /// When S3 began the inventory that is gone by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_begun: Option<Timestamp>,
     /// Requests, money and time.
     #[serde(default)]
     pub estimate: Estimate,
@@ -248,6 +275,46 @@ pub struct Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backfill::request::Versions;
+
+    fn course(dry_run: bool) -> Course {
+        Course {
+            shape: SHAPE,
+            next: Next::Pause,
+            work: Work {
+                bucket: "reports".into(),
+                run: "run".into(),
+                execution: "arn".into(),
+                begun: Timestamp::UNIX_EPOCH,
+            },
+            request: Request {
+                versions: Versions::All,
+                dry_run,
+                ..Request::default()
+            },
+            slices: 0,
+            slice: 0,
+            pass: 1,
+            lines: String::new(),
+            wait_seconds: 0,
+            waits: 0,
+            plan: Summary::default(),
+            done: Counts::default(),
+            report: None,
+        }
+    }
+
+    #[test]
+    fn a_plan_that_is_carried_out_before_it_has_ended_is_a_plan_no_more() {
+        let shown = Cursor {
+            course: course(true),
+            ranges: vec![],
+            inventory: None,
+        };
+        let resumed = shown.clone().of(&course(false));
+        assert!(!resumed.course.request.dry_run);
+        assert!(shown.of(&course(true)).course.request.dry_run);
+    }
 
     #[test]
     fn waits_grow_to_a_quarter_of_an_hour_and_last_two_days() {

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::course::Summary;
 use super::line::SLICE_VERSIONS_MAX;
+use super::prices::STANDARD;
+use crate::catalog::DAY_SHARDS;
 use crate::limits::{GIB, MIB};
 use crate::plan::MicroUsd;
 
 // List prices of us-east-1 in billionths of a dollar (the pricing pages of Amazon S3, AWS Step Functions,
 // AWS Lambda and Amazon DynamoDB).
 /// CopyObject, UploadPartCopy, and a page of a listing.
-const WRITE: u64 = 5000;
-const HEAD: u64 = 400;
+const WRITE: u64 = STANDARD.write;
+const HEAD: u64 = STANDARD.get;
 const TRANSITION: u64 = 25_000;
 /// Four units for the two writes of a recovery point of 1 to 2 KB, which grows between them, less
 /// one, and three for its indexes.
@@ -22,7 +24,10 @@ const QUERY: u64 = 125;
 /// A run of BackfillBatch: 1 GB of arm64 for as long as its copies take, and the request.
 const BATCH_SECOND: u64 = 13_334;
 const BATCH: u64 = 200;
-const GIB_BETWEEN_REGIONS: u64 = 20_000_000;
+/// A GiB between regions.
+pub const GIB_BETWEEN_REGIONS: u64 = 20_000_000;
+/// What a version below newer ones owes until its key is settled: noted in an index, and taken back.
+const OWED: u64 = 3 * 625;
 
 /// HEADs of a copy: the source, the copy to prove it, and both sides' latest for the order.
 pub const HEADS: u64 = 4;
@@ -37,6 +42,12 @@ const SLICE_SECONDS: u64 = 4;
 /// Bytes a second of one CopyObject, taken low, and how many are at once in a line.
 const BYTES_A_SECOND: u64 = 40 * MIB;
 const AT_ONCE: u64 = 16;
+/// Bytes a second that one function reads.
+const READ_A_SECOND: u64 = 75 * MIB;
+/// Copies a second to one destination that the catalog's index of what is open takes: two writes each,
+/// 1,000 a second and partition (Amazon DynamoDB Developer Guide, "Best practices for designing and using
+/// partition keys effectively").
+pub const OPEN_A_SECOND: u64 = DAY_SHARDS * 1000 / 2;
 
 /// What it takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,23 +68,26 @@ pub struct Estimate {
 pub fn estimate(plan: &Summary) -> Estimate {
     let small = plan.copies.objects;
     let large_heads = plan.large.objects * HEADS;
-    let heads = small * HEADS + plan.older + large_heads;
-    let writes = small + plan.older + plan.parts + 2 * plan.large.objects + plan.requests;
+    let heads = small * HEADS + large_heads;
+    let writes = small + plan.parts + 2 * plan.large.objects + plan.requests;
     let transitions = plan.lines * TRANSITIONS_A_LINE + plan.large_transitions + 12;
-    let batch_seconds = small.div_ceil(COPIES_A_SECOND);
+    let read_seconds = plan.read.bytes / READ_A_SECOND;
+    let batch_seconds = small.div_ceil(COPIES_A_SECOND) + read_seconds;
     let nano = writes * WRITE
         + heads * HEAD
         + transitions * TRANSITION
         + (small + plan.large.objects + plan.markers) * POINT
-        + (plan.keys + plan.older) * QUERY
+        + plan.keys * QUERY
+        + plan.older * OWED
         + batch_seconds * BATCH_SECOND
         + plan.lines * BATCH;
     let far = u128::from(plan.far_bytes) * u128::from(GIB_BETWEEN_REGIONS) / u128::from(GIB);
-    let nano = u128::from(nano) + far;
+    let nano =
+        u128::from(nano) + far + u128::from(plan.dearer_nano_usd) + u128::from(plan.read_nano_usd);
     let at_once = plan.at_once.min(plan.lines.max(1)).max(1);
-    let by_objects = small / (COPIES_A_SECOND * at_once);
+    let by_objects = small / (COPIES_A_SECOND * at_once).min(OPEN_A_SECOND);
     let bytes = plan.copies.bytes.saturating_add(plan.large.bytes);
-    let by_bytes = bytes / (BYTES_A_SECOND * AT_ONCE * at_once);
+    let by_bytes = bytes / (BYTES_A_SECOND * AT_ONCE * at_once) + read_seconds / at_once;
     let between = small / SLICE_VERSIONS_MAX as u64 * SLICE_SECONDS;
     Estimate {
         requests: heads + writes,
@@ -125,11 +139,14 @@ mod tests {
         // Listing, 400 slices, copying: 1,892 a second over all, where AWS Backup is said to do 1,210.
         assert_eq!(found.seconds, 1250 + 1600 + 50_000);
         assert!(100_000_000 / found.seconds > 1210);
-        // What a SaaS says of its first backups, 20,833 a second, takes 1,200 lines at once.
-        let fast = estimate(&plan(100_000_000, 1200));
+        // As many lines as a table on demand takes by default, three units an object.
+        let fast = estimate(&plan(100_000_000, 266));
         assert_eq!(fast.micro_usd, found.micro_usd);
-        assert_eq!(fast.seconds, 1250 + 1600 + 1666);
-        assert!(100_000_000 / fast.seconds > 20_833);
+        assert_eq!(fast.seconds, 1250 + 1600 + 7518);
+        // More lines than the index of what is open takes are no faster.
+        let fastest = estimate(&plan(100_000_000, 320));
+        assert_eq!(fastest.seconds, 1250 + 1600 + 6250);
+        assert_eq!(estimate(&plan(100_000_000, 5000)), fastest);
     }
 
     #[test]
@@ -138,8 +155,8 @@ mod tests {
         let mut older = near.clone();
         older.older = 500;
         let more = estimate(&older).micro_usd - estimate(&near).micro_usd;
-        // A listing, a HEAD, a read of the catalog: 5.525 millionths each.
-        assert!((2762..=2763).contains(&more), "{more}");
+        // Three units of the index of what is owed: 1.875 millionths each.
+        assert!((937..=938).contains(&more), "{more}");
         let far = Summary {
             far_bytes: 100 * GIB,
             ..near.clone()
@@ -148,6 +165,20 @@ mod tests {
             estimate(&far).micro_usd - estimate(&near).micro_usd,
             2_000_000
         );
+    }
+
+    #[test]
+    fn what_is_read_and_a_colder_class_are_in_it() {
+        let near = plan(1_000_000, 40);
+        let cold = Summary {
+            dearer_nano_usd: 45_000 * 1_000_000,
+            read: near.copies,
+            read_nano_usd: 400 * 1_000_000,
+            ..near.clone()
+        };
+        let more = estimate(&cold).micro_usd - estimate(&near).micro_usd;
+        // $45.00 of COPY, $0.40 of GETs, and 127 seconds of reading.
+        assert_eq!(more, 45_401_693);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn known(
     };
     let is_done = |destination: &str| {
         let mut at = own.iter().filter(|point| point.destination == destination);
-        at.any(|point| is_end(point.status))
+        at.any(|point| is_end(point, version, owner))
     };
     let wanted: Vec<&str> = if version.marker {
         // As Filter does: a deletion concerns the destinations that have versions.
@@ -72,7 +72,7 @@ pub fn known(
     if wanted.is_empty() || !wanted.into_iter().all(is_done) {
         return open();
     }
-    let ended = own.iter().filter(|point| is_end(point.status));
+    let ended = own.iter().filter(|it| is_end(it, version, owner));
     Known::Done(ended.map(|it| (it.status, it.owner.clone())).collect())
 }
 
@@ -87,8 +87,14 @@ pub fn is_of(point: &RecoveryPoint, version: &Version) -> bool {
     }
 }
 
-const fn is_end(status: Status) -> bool {
-    !matches!(status, Status::Copying | Status::Failed)
+/// What was recorded as gone or overwritten, and is listed all the same, is there: but for what this
+/// owner has found gone itself since it was listed.
+fn is_end(point: &RecoveryPoint, version: &Version, owner: &str) -> bool {
+    match point.status {
+        Status::Copying | Status::Failed => false,
+        Status::Gone | Status::Superseded => version.marker || point.owner == owner,
+        _ => true,
+    }
 }
 
 #[cfg(test)]

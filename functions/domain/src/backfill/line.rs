@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::course::Work;
 use crate::audit::Entry;
+use crate::limits::GIB;
 use crate::object::NULL_VERSION;
 use crate::order;
 use crate::plan::json_line;
@@ -14,11 +15,16 @@ pub const VERSIONS_MAX: usize = 100;
 /// Bytes of one line's items: a line is the input of a child execution, 256 KiB at most (AWS Step
 /// Functions Developer Guide, "Service quotas").
 pub const LINE_BYTES_MAX: usize = 160 * 1024;
+/// Bytes of the objects of one line, but for one that is larger by itself: one that must be read to be
+/// proven takes as long as its bytes, and 16 of 5 GiB would not fit into a run of the function.
+pub const OBJECT_BYTES_MAX: u64 = 32 * GIB;
 /// Lines of one slice. Each leaves a few bytes in the output of the Map, which takes 256 KiB at most.
 pub const LINES_MAX: usize = 10_000;
 /// Versions of one slice, some 45 MB: one Map works through it, and an execution of 25,000 events takes
 /// some two thousand slices.
 pub const SLICE_VERSIONS_MAX: usize = 250_000;
+/// Bytes of the lines of one slice, which planning holds in memory, twice while it writes them.
+pub const SLICE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// One line: everything that its function must know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +115,8 @@ pub struct Dealer {
     lines: Vec<Vec<Item>>,
     versions: usize,
     bytes: usize,
+    object_bytes: u64,
+    plan_bytes: usize,
 }
 
 impl Dealer {
@@ -116,17 +124,23 @@ impl Dealer {
     pub fn push(&mut self, item: Item) {
         for item in in_pieces(item) {
             let (versions, bytes) = (item.versions.len(), json_line(&item).len() + 1);
-            let fits =
-                self.versions + versions <= VERSIONS_MAX && self.bytes + bytes <= LINE_BYTES_MAX;
+            let sizes = item.versions.iter().map(|version| version.size);
+            let object_bytes = sizes.fold(0, u64::saturating_add);
+            self.plan_bytes += bytes;
+            let fits = self.versions + versions <= VERSIONS_MAX
+                && self.bytes + bytes <= LINE_BYTES_MAX
+                && self.object_bytes.saturating_add(object_bytes) <= OBJECT_BYTES_MAX;
             match self.lines.last_mut() {
                 Some(line) if fits => {
                     line.push(item);
                     self.versions += versions;
                     self.bytes += bytes;
+                    self.object_bytes += object_bytes;
                 }
                 _ => {
                     self.lines.push(vec![item]);
                     (self.versions, self.bytes) = (versions, bytes);
+                    self.object_bytes = object_bytes;
                 }
             }
         }
@@ -135,6 +149,11 @@ impl Dealer {
     /// How many lines there are.
     pub fn len(&self) -> usize {
         self.lines.len()
+    }
+
+    /// Bytes of all lines.
+    pub const fn plan_bytes(&self) -> usize {
+        self.plan_bytes
     }
 
     /// Whether there is none.

@@ -46,6 +46,9 @@ pub struct Failed {
     pub error: String,
     /// What it said.
     pub message: String,
+    /// The version as it was listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
 }
 
 /// A version that somebody else is at: the backup machine, in parts, or another execution.
@@ -56,6 +59,9 @@ pub struct Open {
     pub key: String,
     /// The version.
     pub version: Version,
+    /// Whether this run has started an execution for it: somebody else's is known by its lease alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub started: bool,
 }
 
 /// How a backfill ended.

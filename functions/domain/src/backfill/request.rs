@@ -1,9 +1,11 @@
 //! What somebody asks for: these keys, these versions, found like this.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{ErrorName, Named};
+use crate::lag::IN_TIME;
 use crate::limits::KEY_BYTES_MAX;
 
 /// One backfill: the input of its state machine. Unknown fields are refused.
@@ -21,6 +23,9 @@ pub struct Request {
     pub inventory: Option<String>,
     /// Plans only: nothing is copied.
     pub dry_run: bool,
+    /// Copies anew what the backup holds, where the catalog that knew it is lost for good.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Which versions of a key are backed up.
@@ -84,6 +89,24 @@ pub enum BackfillError {
         /// What is wrong with it.
         problem: String,
     },
+    /// An inventory that does not reach to where events were watched.
+    #[error("{inventory} was begun at {begun}, {}: what came between is in neither", said(since.as_ref()))]
+    TooOld {
+        /// The inventory.
+        inventory: String,
+        /// When S3 began it.
+        begun: Timestamp,
+        /// Since when events are watched; `None` where nothing has noted it yet.
+        since: Option<Timestamp>,
+    },
+    /// The catalog knows no version, and the backup has copies.
+    #[error(
+        "the catalog holds no recovery point, and {copy} is a copy of this source: all of it would be copied again"
+    )]
+    EmptyCatalog {
+        /// A copy of this backup.
+        copy: String,
+    },
     /// Another execution is at the same run.
     #[error("the run {run} is worked on by {execution}")]
     Running {
@@ -98,6 +121,36 @@ pub enum BackfillError {
         /// The run.
         run: String,
     },
+}
+
+fn said(since: Option<&Timestamp>) -> String {
+    since.map_or_else(
+        || "and it is not noted yet since when events are watched".to_owned(),
+        |since| format!("and events are watched since {since}"),
+    )
+}
+
+/// Refuses an inventory that does not reach to where events were watched. S3 is eventually consistent in
+/// what it takes into one, so that it must be younger by a little (Amazon S3 User Guide, "Cataloging and
+/// analyzing your data with S3 Inventory").
+///
+/// # Errors
+/// [`BackfillError::TooOld`].
+pub fn check_age(
+    inventory: &str,
+    begun: Timestamp,
+    since: Option<Timestamp>,
+) -> Result<(), BackfillError> {
+    let reaches = |since: Timestamp| begun.duration_since(since) >= IN_TIME;
+    if since.is_some_and(reaches) {
+        return Ok(());
+    }
+    let inventory = inventory.to_owned();
+    Err(BackfillError::TooOld {
+        inventory,
+        begun,
+        since,
+    })
 }
 
 impl Named for BackfillError {
@@ -115,6 +168,12 @@ impl Named for BackfillError {
             }
             Self::Unusable { .. } => {
                 "mend what is named, or leave the inventory out: the bucket is listed then".to_owned()
+            }
+            Self::TooOld { .. } => {
+                "leave the inventory out: the bucket is listed then; or wait for one that S3 begins a quarter of an hour after events were watched, or later".to_owned()
+            }
+            Self::EmptyCatalog { .. } => {
+                "restore the catalog's table to a point in time before it was lost; where it is lost for good, --again copies anew".to_owned()
             }
             Self::Running { .. } => {
                 "wait for its end, or stop that execution, then resume".to_owned()
@@ -203,6 +262,22 @@ mod tests {
             let refused = parse(&bad).expect_err("refused");
             assert_eq!(refused.name(), ErrorName::InvalidBackfill, "{bad}");
             assert!(!refused.advice().is_empty());
+        }
+    }
+
+    #[test]
+    fn an_inventory_of_before_events_were_watched_is_refused_by_name() {
+        let at = |minute: i64| Timestamp::from_second(minute * 60).expect("a time");
+        assert_eq!(check_age("i", at(100), Some(at(85))), Ok(()));
+        for since in [Some(at(86)), Some(at(2000)), None] {
+            let refused = check_age("s3://i/manifest.json", at(100), since).expect_err("refused");
+            assert_eq!(refused.name(), ErrorName::InvalidBackfill);
+            let said = refused.to_string();
+            assert!(
+                said.starts_with("s3://i/manifest.json was begun at"),
+                "{said}"
+            );
+            assert_eq!(said.contains("watched since"), since.is_some(), "{said}");
         }
     }
 

@@ -32,6 +32,13 @@ const UNASKED: &[(&str, &str, &str)] = &[
         "s3:GetObject",
         "a null version is read by its key, and the source at hand keeps versions",
     ),
+    ("PlanBackfill", "s3:ListBucketVersions", EMPTY),
+    ("PlanBackfill", "s3:GetObjectVersion", EMPTY),
+    (
+        "AuditSlice",
+        "states:DescribeExecution",
+        "no run is gone on with here; see a_run_that_is_worked_on_is_refused_to_another_execution",
+    ),
     ("Copy", "dynamodb:PutItem", PROBE),
     ("BeginMultipart", "dynamodb:PutItem", PROBE),
     ("Notify", "dynamodb:GetItem", PROBE),
@@ -39,6 +46,9 @@ const UNASKED: &[(&str, &str, &str)] = &[
 
 const PROBE: &str =
     "no breaker opens here; see copy_and_begin_may_claim_the_probe_and_nothing_more";
+
+const EMPTY: &str =
+    "the catalog is not empty here; see an_empty_catalog_before_a_full_backup_is_refused_by_name";
 
 /// What no function may ever do to either bucket.
 const NEVER: &[&str] = &[

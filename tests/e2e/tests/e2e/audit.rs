@@ -151,6 +151,65 @@ fn each_kind_of_difference_is_found_and_nothing_else() {
     measured(world);
 }
 
+/// What no sum tells: the source was uploaded in parts, so that both ETags are what they should be.
+#[test]
+fn bytes_that_rotted_are_found_by_reading_alone() {
+    let world = World::auditing();
+    let prefix = "plain/audit-bytes/";
+    let all = keys(prefix, &["right", "rotten"]);
+    for key in &all {
+        world.upload_content(key, 100);
+        world.has_become(key, "stored");
+    }
+    world.replace_copy(&all[1], &[b'x'; 100]);
+    for level in ["listing", "checksums"] {
+        let audit = world.audit(prefix, &json!({"level": level}));
+        assert_eq!(audit.found(), BTreeMap::new(), "{level}");
+    }
+    let audit = world.audit(prefix, &json!({"level": "read"}));
+    let wanted = expected(&[(all[1].clone(), "checksum-differs")]);
+    assert_eq!(audit.found(), wanted, "{:#?}", audit.findings);
+    let detail = audit.findings[0]["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("the copy's bytes have CRC64NVME"),
+        "{detail}"
+    );
+    assert_eq!(audit.verdict(), "damaged");
+}
+
+/// The copy is what its listing says, and not what was proven.
+#[test]
+fn a_stored_checksum_that_is_not_the_proven_one_is_found_by_checksums() {
+    let world = World::auditing();
+    let prefix = "plain/audit-sums/";
+    let key = format!("{prefix}one");
+    world.fill(std::slice::from_ref(&key));
+    let old = world.versions(world.backup(), &key);
+    let stored = [(
+        "x-amz-checksum-sha256",
+        "bsahGfkdJU97LAi9d9nicIyHgFRyP894JrSKLBj+Z6g=",
+    )];
+    let copy = world.put_copy(&key, format!("content of {key}").as_bytes(), &stored);
+    let proven = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785=";
+    world.edit_point(&key, |point| {
+        point["backup"]["M"]["versionId"] = json!({"S": copy});
+        point["evidence"] = json!({"M": {
+            "kind": {"S": "stored"}, "algorithm": {"S": "SHA256"}, "value": {"S": proven},
+        }});
+    });
+    let removed = world
+        .objects
+        .delete_object(world.backup(), &key, Some(&old[0]));
+    removed.unwrap();
+    let audit = world.audit(prefix, &json!({}));
+    assert_eq!(audit.found(), BTreeMap::new(), "{:#?}", audit.findings);
+    let audit = world.audit(prefix, &json!({"level": "checksums"}));
+    let wanted = expected(&[(key, "checksum-differs")]);
+    assert_eq!(audit.found(), wanted, "{:#?}", audit.findings);
+    let detail = audit.findings[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("SHA256"), "{detail}");
+}
+
 /// Puts the copy of the older version of two on top, as a promotion would, and records it.
 fn reorder(world: &World, key: &str) {
     let mut points = world.points(key);

@@ -129,6 +129,36 @@ fn an_audit_that_was_cut_off_goes_on_where_it_stopped() {
     assert_eq!(keys, [all[4].as_str(), all[5].as_str()]);
 }
 
+/// Two that work on one run would write each other's parts.
+#[test]
+fn a_run_that_is_worked_on_is_refused_to_another_execution() {
+    let world = World::auditing();
+    let prefix = "plain/audit-twice/";
+    world.fill(&[format!("{prefix}one")]);
+    let hold = Fault::HoldMs(3000);
+    world
+        .proxy
+        .fail("ListObjectVersions", "audit-twice", hold, 2);
+    let machine = &world.outputs["AuditStateMachineArn"];
+    let input = json!({"prefix": prefix, "graceSeconds": 0}).to_string();
+    let arn = world.begin_on(machine, &input);
+    let run = arn.rsplit(':').next().unwrap();
+    let progress = format!("audits/{run}/progress.json");
+    let reports = &world.outputs["ReportBucket"];
+    wait("it has claimed its run", || {
+        let found = world.cloud.get_object(reports, &progress, None);
+        found.map(drop).map_err(|problem| problem.to_string())
+    });
+    let refused = world.finish(&world.begin_on(machine, &json!({"resume": run}).to_string()));
+    assert_eq!(refused.status, "FAILED", "{refused:?}");
+    let cause = refused.cause.to_string();
+    assert!(cause.contains("is worked on by"), "{cause}");
+    let ended = world.finish(&arn);
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    assert_eq!(ended.output["run"], run);
+    assert_eq!(ended.output["verdict"], "whole", "{ended:?}");
+}
+
 /// Stopped by hand while it lists: the next audit knows nothing of it.
 #[test]
 fn an_audit_that_is_stopped_leaves_nothing_half_done() {

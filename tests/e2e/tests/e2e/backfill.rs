@@ -167,22 +167,48 @@ fn rules_say_where_it_goes_and_a_mirrored_deletion_hides() {
 }
 
 #[test]
-fn a_large_object_takes_the_backup_machine_and_is_waited_for() {
+fn a_large_object_takes_the_backup_machine_and_its_line_waits_for_it() {
     let world = World::backfilling();
     let _others = world.among_others();
     let large = world.lay("large/old.bin", &vec![7; 9 << 20]);
     let small = world.lay("large/small", b"small");
     let ended = world.backfill(&json!({"prefix": "large/"}));
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
-    assert!(
-        ended.states.iter().any(|state| state == "WaitForOthers"),
-        "{:?}",
-        ended.states
-    );
     world.check_backfilled(&[large, small]);
     let counts = done(world, &ended);
     assert_eq!(counts["stored"]["objects"], 2, "{counts}");
     assert_eq!(ended.output["plan"]["large"]["objects"], 1);
+}
+
+/// The order is settled once, behind the last of them: not a copy of the newest for each.
+#[test]
+fn older_versions_below_a_stored_one_have_it_copied_on_top_once_more_at_most() {
+    let world = World::backfilling();
+    let _others = world.among_others();
+    let key = "below/one";
+    let mut there: Vec<_> = (0..5)
+        .map(|number| world.lay(key, format!("older {number}").as_bytes()))
+        .collect();
+    there.push(world.lay(key, b"newest"));
+    let newest = world.start_with(&world.event_of(key));
+    assert_eq!(newest.status, "SUCCEEDED", "{newest:?}");
+    let ended = world.backfill(&json!({"prefix": "below/"}));
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    let counts = done(world, &ended);
+    assert_eq!(
+        [&counts["stored"]["objects"], &counts["already"]],
+        [5, 1],
+        "{counts}"
+    );
+    let copies = world.versions(world.backup(), key).len();
+    assert_eq!(copies, 6 + 1, "five, the newest, and that once more on top");
+    assert_eq!(latest(world, world.backup(), key).unwrap(), b"newest");
+    let points = world.points(key);
+    let owed = points.iter().filter(|it| !it["owedAfter"].is_null());
+    assert_eq!(owed.count(), 0, "{points:#?}");
+    let again = world.backfill(&json!({"prefix": "below/"}));
+    assert_eq!(done(world, &again)["already"], there.len());
+    assert_eq!(world.versions(world.backup(), key).len(), copies);
 }
 
 /// Live events of the same versions, before and while the backfill is at them.
@@ -315,8 +341,20 @@ fn an_inventory_is_gone_by_and_a_foreign_or_damaged_one_is_refused() {
     let now = jiff::Timestamp::now();
     let report = Report::of("backfill", world.source(), now, &rows, 20);
     let place = world.deliver(&report);
-    let ended = world.backfill(&json!({"prefix": prefix, "inventory": place}));
+    let input = json!({"prefix": prefix, "inventory": place});
+    let day = jiff::SignedDuration::from_hours(24);
+    // What came between it and the first watched event would be in neither.
+    for (since, said) in [(Some(now), "events are watched since"), (None, "not noted")] {
+        world.watched_since(since);
+        let refused = world.backfill(&input);
+        assert_eq!(refused.error, "InvalidBackfill", "{refused:?}");
+        let message = refused.cause["message"].as_str().unwrap();
+        assert!(message.contains(said), "{message}");
+    }
+    world.watched_since(Some(now - day));
+    let ended = world.backfill(&input);
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    assert!(ended.output["plan"]["inventoryBegun"].is_string());
     world.check_backfilled(&there);
     let counts = done(world, &ended);
     let versions = there.iter().filter(|it| it.body.is_some()).count();

@@ -78,6 +78,23 @@ fn a_backfill_that_is_stopped_goes_on_where_it_stopped() {
     world.check_backfilled(&there);
 }
 
+/// What Step Functions itself says is no JSON: the execution ends by that name all the same.
+#[test]
+fn a_slice_that_is_lost_ends_the_backfill_by_name() {
+    let world = World::backfilling();
+    let _others = world.among_others();
+    world.lay("no-slice/one", b"one");
+    let planned = world.backfill(&json!({"prefix": "no-slice/", "dryRun": true}));
+    assert_eq!(planned.status, "SUCCEEDED", "{planned:?}");
+    let run = planned.arn.rsplit(':').next().unwrap();
+    let lines = format!("backfills/{run}/plan/slice-00001.jsonl");
+    let reports = &world.outputs["ReportBucket"];
+    world.cloud.delete_object(reports, &lines, None).unwrap();
+    let ended = world.backfill(&resume(&planned.arn));
+    assert_eq!(ended.status, "FAILED", "{ended:?}");
+    assert_eq!(ended.error, "States.ItemReaderFailed", "{ended:?}");
+}
+
 /// Answers that are lost, calls that are refused for a while: tried again within the batch, and by the
 /// machine.
 #[test]

@@ -77,6 +77,35 @@ fn a_source_that_may_not_be_listed_and_a_catalog_of_another_release_are_named() 
     assert!(world.points(&one.key).is_empty(), "nothing was copied");
 }
 
+/// A table that was lost: what the backup holds is not copied again in silence.
+#[test]
+fn an_empty_catalog_before_a_full_backup_is_refused_by_name() {
+    let world = World::backfilling();
+    let _alone = world.alone();
+    world.lay("lost/one", b"one");
+    let input = json!({"prefix": "lost/"});
+    let ended = world.backfill(&input);
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+    let points = world.all_points();
+    for point in &points {
+        world.forget_item(point);
+    }
+    let refused = world.backfill(&input);
+    let again = world.backfill(&json!({"prefix": "lost/", "again": true, "dryRun": true}));
+    for point in &points {
+        world.put_point(point);
+    }
+    assert_eq!(refused.error, "InvalidBackfill", "{refused:?}");
+    let message = refused.cause["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("the catalog holds no recovery point, and s3://"),
+        "{message}"
+    );
+    let advice = refused.cause["advice"].as_str().unwrap();
+    assert!(advice.contains("restore the catalog's table"), "{advice}");
+    assert_eq!(again.status, "SUCCEEDED", "{again:?}");
+}
+
 #[test]
 fn the_functions_of_a_backfill_may_do_what_they_do_and_nothing_more() {
     let world = World::backfilling();

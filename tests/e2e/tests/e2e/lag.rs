@@ -56,6 +56,8 @@ fn what_is_late_is_measured_told_once_and_told_once_more_when_it_arrives() {
 
     let mut stored = old.clone();
     stored["status"] = json!({"S": "stored"});
+    // What ended within the last half minute is left to the next measurement.
+    stored["endedAt"] = json!({"S": then.to_string()});
     for field in ["open", "openSince"] {
         stored.as_object_mut().unwrap().remove(field);
     }
@@ -106,6 +108,28 @@ fn a_stored_version_is_open_no_more_and_the_figures_are_metrics() {
     );
 }
 
+/// What takes longer than 15 minutes and ends between two looks was never open when it was late.
+#[test]
+fn what_arrived_late_between_two_looks_is_told_once() {
+    let (world, _alone) = World::watched();
+    let key = "plain/lag-between.txt";
+    world.upload(key, b"late", &[]);
+    world.has_become(key, "stored");
+    // As if nothing had been counted for a while.
+    world.forget_item(&json!({"pk": {"S": "lag"}, "sk": {"S": "marks"}}));
+    world.edit_point(key, |point| {
+        let ended = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(40);
+        let told = ended - jiff::SignedDuration::from_mins(17);
+        point["endedAt"] = json!({"S": ended.to_string()});
+        point["eventAt"] = json!({"S": told.to_string()});
+    });
+    for _ in 0..2 {
+        lag(&world.invoke("ReportLag", &json!({})), "primary");
+    }
+    assert_eq!(told(world, key, "arrived-late"), 1);
+    assert_eq!(told(world, key, "missed-15-minutes"), 0);
+}
+
 /// As [`crate::allowed`].
 #[test]
 fn the_lag_report_may_do_what_it_does_and_nothing_more() {
@@ -134,6 +158,7 @@ fn what_is_late(world: &World) {
     world.put_point(&late);
     lag(&world.invoke("ReportLag", &json!({})), "nowhere");
     late["status"] = json!({"S": "stored"});
+    late["endedAt"] = json!({"S": "2026-01-01T00:20:00Z"});
     late.as_object_mut().unwrap().remove("open");
     world.put_point(&late);
     lag(&world.invoke("ReportLag", &json!({})), "nowhere");

@@ -3,6 +3,7 @@
 use super::{Compared, Entry, KeyView, Stray, of_entry, of_point_as};
 use crate::audit::finding::{Finding, Kind};
 use crate::catalog::Status;
+use crate::object::NULL_VERSION;
 use crate::order::Marked;
 
 /// Adds what is found.
@@ -37,7 +38,7 @@ pub fn of_copies(view: &KeyView<'_>, compared: &mut Compared) {
                     version_id,
                     sequencer,
                 };
-                let Some(found) = of_marked(view, marked, *bad) else {
+                let Some(found) = of_marked(view, copy, marked, *bad) else {
                     continue;
                 };
                 found
@@ -51,8 +52,41 @@ pub fn of_copies(view: &KeyView<'_>, compared: &mut Compared) {
     }
 }
 
+/// What the marker of a copy says that no point knows, where it is ours and not bad.
+pub fn mark_of<'a>(view: &KeyView<'a>, copy: &Entry) -> Option<Marked<'a>> {
+    match view.strays.get(&copy.id)? {
+        Stray::Ours {
+            version_id,
+            sequencer,
+            bad: false,
+        } => Some(Marked {
+            version_id,
+            sequencer,
+        }),
+        _ => None,
+    }
+}
+
+/// Whether a copy with this marker is one of what the source lists. All that was ever written without a
+/// version id is called `null`: there a point that the marker means decides, else size, and that nothing
+/// is copied before it is written.
+pub fn is_copy_of(view: &KeyView<'_>, copy: &Entry, marked: Marked<'_>, entry: &Entry) -> bool {
+    let version = entry.in_order();
+    if version.id != marked.version_id {
+        return false;
+    }
+    if version.id != NULL_VERSION {
+        return true;
+    }
+    let mut points = view.points.iter().map(|point| point.in_order());
+    match points.find(|point| point.is_of(&marked)) {
+        Some(point) => point.version.is(&version),
+        None => copy.size == entry.size && copy.modified.as_second() >= entry.modified.as_second(),
+    }
+}
+
 /// A copy that says whose it is, and that its point does not know; `None` while its point is open.
-fn of_marked(view: &KeyView<'_>, marked: Marked<'_>, bad: bool) -> Option<Finding> {
+fn of_marked(view: &KeyView<'_>, copy: &Entry, marked: Marked<'_>, bad: bool) -> Option<Finding> {
     let point = view
         .points
         .iter()
@@ -60,7 +94,7 @@ fn of_marked(view: &KeyView<'_>, marked: Marked<'_>, bad: bool) -> Option<Findin
     let listed = view
         .source
         .iter()
-        .find(|it| !it.delete_marker && it.id == marked.version_id);
+        .find(|it| !it.delete_marker && is_copy_of(view, copy, marked, it));
     let status = point.map(|point| point.status);
     let kind = match status {
         _ if bad => Kind::BadVersion,
@@ -71,7 +105,12 @@ fn of_marked(view: &KeyView<'_>, marked: Marked<'_>, bad: bool) -> Option<Findin
     };
     let detail = "its marker says whose it is".to_owned();
     Some(match (point, listed) {
-        (Some(point), _) => of_point_as(point, kind, detail),
+        (Some(point), Some(_)) => of_point_as(point, kind, detail),
+        // What the source no longer has cannot be copied from there.
+        (Some(point), None) => Finding {
+            last_modified: None,
+            ..of_point_as(point, kind, detail)
+        },
         (None, Some(entry)) => of_entry(view, entry, kind, detail),
         (None, None) => Finding {
             etag: None,

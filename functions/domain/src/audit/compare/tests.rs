@@ -8,6 +8,7 @@ use crate::evidence::{Evidence, Kind as Proof};
 use crate::lifecycle::Lifecycle;
 use crate::task::fixtures::object;
 
+mod events;
 mod expiry;
 
 const DAY: i64 = 86_400;

@@ -63,12 +63,16 @@ fn only_what_has_ended_at_every_destination_is_done() {
             let points = [at("primary", Status::Stored), at("second", status)];
             assert_eq!(decide(&version, &points), open, "{status:?}");
         }
-        for status in [
-            Status::Stored,
-            Status::Unsettled,
-            Status::Skipped,
-            Status::Gone,
-        ] {
+        for status in [Status::Gone, Status::Superseded] {
+            // The listing shows that it is there; what this owner has found since is believed.
+            let points = |owner| {
+                let second = point(&object("k", id), "second", status, owner);
+                [at("primary", Status::Stored), second]
+            };
+            assert_eq!(decide(&version, &points("other")), open, "{status:?}");
+            assert!(matches!(decide(&version, &points("me")), Known::Done(_)));
+        }
+        for status in [Status::Stored, Status::Unsettled, Status::Skipped] {
             let points = [at("primary", Status::Stored), at("second", status)];
             let done = Known::Done(vec![
                 (Status::Stored, "other".to_owned()),

@@ -96,3 +96,19 @@ fn a_line_reads_back() {
     let back: Item = serde_json::from_str(&json_line(&item)).expect("reads");
     assert_eq!(back, item);
 }
+
+#[test]
+fn objects_that_must_be_read_fill_a_line_by_their_bytes() {
+    let large = |key: &str, gib: u64| {
+        let mut item = item(key, 1);
+        item.versions[0].size = gib * GIB;
+        item
+    };
+    let sixteen: Vec<_> = (0..16)
+        .map(|number| large(&number.to_string(), 5))
+        .collect();
+    let lines = dealt(&sixteen);
+    assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [6, 6, 4]);
+    let lines = dealt(&[large("a", 5000), large("b", 1)]);
+    assert_eq!(lines.len(), 2, "the largest stands alone");
+}
