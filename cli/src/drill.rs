@@ -3,14 +3,16 @@
 use std::fmt::Write;
 
 use backup_aws::ErrorName;
+use backup_domain::Named;
 use backup_domain::plan::size;
 use backup_domain::restore::drill::{Drilled, Whole};
 use backup_domain::restore::report::verdict;
+use backup_domain::restore::sample::Sample;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::failure::{Failure, Verdict};
-use crate::restore::follow::follow;
+use crate::restore::follow::{follow, watch};
 use crate::stack::Stack;
 use crate::{Global, say};
 
@@ -26,6 +28,9 @@ pub struct Arguments {
     /// Archived copies too: brought back for money, and in hours.
     #[arg(long)]
     archived: bool,
+    /// Watch one that runs, or see how it ended: its name, as the line that begins with "started" says it.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["sample", "seed", "archived"])]
+    follow: Option<String>,
 }
 
 /// Starts a drill, follows it to its end, shows what it came to.
@@ -39,7 +44,17 @@ pub async fn run(
     if let Some(seed) = &arguments.seed {
         input["sample"]["seed"] = json!(seed);
     }
-    let ended = follow(stack, global, &input, "Drilling").await?;
+    let ended = if let Some(run) = &arguments.follow {
+        watch(stack, global, run).await?.1
+    } else {
+        if let Err(refused) = Sample::parse(&input) {
+            return Err(Failure::Unmeant {
+                message: refused.to_string(),
+                advice: refused.advice(),
+            });
+        }
+        follow(stack, global, &input, "Drilling").await?
+    };
     if let Some(course) = ended.course() {
         let report = course.report.as_deref().unwrap_or_default();
         let report = format!("s3://{}/{report}", course.work.bucket);

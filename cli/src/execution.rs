@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use backup_aws::restores::{self, State};
+use backup_aws::{ErrorName, Failure as Refused};
 use backup_domain::error::Cause;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
@@ -24,31 +25,100 @@ pub enum Ended<C> {
     Badly(Cause),
 }
 
+/// How long AWS may not answer before a verb stops watching; what it watches goes on.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Between two questions that AWS does not answer, at most.
+const PAUSE_MAX: Duration = Duration::from_secs(20);
+
 /// Starts one and waits for its end; meanwhile `look`, which is given its name, moves the bar.
 pub async fn follow<C: DeserializeOwned>(
     stack: &Stack,
     machine: &str,
     input: &Value,
     bar: &ProgressBar,
-    mut look: impl AsyncFnMut(&str) -> Result<(), Failure>,
+    look: impl AsyncFnMut(&str) -> Result<(), Failure>,
 ) -> Result<Ended<C>, Failure> {
     let client = stack.clients.step_functions();
     let execution = restores::start(&client, machine, input).await?;
+    // Whatever becomes of this program, it can be found again.
+    say::aside(&format!("started {execution}"))?;
+    watch(stack, &execution, bar, look).await
+}
+
+/// Waits for the end of one that was started, as long as it takes. What AWS does not answer is asked
+/// again for some minutes.
+pub async fn watch<C: DeserializeOwned>(
+    stack: &Stack,
+    execution: &str,
+    bar: &ProgressBar,
+    mut look: impl AsyncFnMut(&str) -> Result<(), Failure>,
+) -> Result<Ended<C>, Failure> {
+    let client = stack.clients.step_functions();
     let name = execution.rsplit(':').next().unwrap_or_default();
+    let mut trouble = Trouble::default();
     loop {
-        let ended = match restores::state(&client, &execution).await? {
-            State::Running => None,
-            State::Ended(course) => Some(Ended::Well(course)),
-            State::Failed(cause) => Some(Ended::Badly(cause)),
+        let pause = match restores::state(&client, execution).await {
+            Ok(State::Running) => {
+                trouble = Trouble::default();
+                // The bar is no reason to stop watching.
+                if let Err(failure) = look(name).await {
+                    bar.set_message(format!("no progress: {failure}"));
+                }
+                PAUSE
+            }
+            Ok(State::Ended(course)) => {
+                bar.finish_and_clear();
+                return Ok(Ended::Well(course));
+            }
+            Ok(State::Failed(cause)) => {
+                bar.finish_and_clear();
+                return Ok(Ended::Badly(cause));
+            }
+            Err(refused) => trouble.pause(refused, execution)?,
         };
-        if let Some(ended) = ended {
-            bar.finish_and_clear();
-            return Ok(ended);
-        }
-        look(name).await?;
         bar.tick();
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
+}
+
+/// Answers that did not come, since the last that did.
+#[derive(Debug, Default)]
+struct Trouble {
+    times: u32,
+    waited: Duration,
+}
+
+impl Trouble {
+    /// How long to wait before the next question.
+    ///
+    /// # Errors
+    /// [`Failure::GoesOn`] where another question is of no use, or enough were asked.
+    fn pause(&mut self, refused: Refused, execution: &str) -> Result<Duration, Failure> {
+        let may_pass = [ErrorName::Throttled, ErrorName::DestinationUnavailable];
+        let is_passing =
+            may_pass.contains(&refused.name) && refused.code != "ExecutionDoesNotExist";
+        if !is_passing || self.waited >= PATIENCE {
+            return Err(Failure::GoesOn {
+                execution: execution.to_owned(),
+                refused,
+            });
+        }
+        let pause = PAUSE.saturating_mul(1 << self.times.min(6)).min(PAUSE_MAX);
+        self.times += 1;
+        self.waited += pause;
+        Ok(pause)
+    }
+}
+
+/// The ARN of a machine's execution, by its name or its ARN.
+pub fn arn(machine: &str, run: &str) -> String {
+    if run.starts_with("arn:") {
+        return run.to_owned();
+    }
+    format!(
+        "{}:{run}",
+        machine.replacen(":stateMachine:", ":execution:", 1)
+    )
 }
 
 /// Dresses a bar; none is shown beside JSON. On a terminal: indicatif hides it elsewhere by itself.
@@ -87,4 +157,40 @@ pub fn agreed(later: &str, untouched: &str) -> Result<(), Failure> {
         message: "it was not agreed to".to_owned(),
         advice: format!("{untouched}; the plan is kept: {later}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(name: ErrorName) -> Refused {
+        Refused::new(name, "no answer")
+    }
+
+    #[test]
+    fn what_passes_is_ridden_out_for_some_minutes_and_what_does_not_is_told_at_once() {
+        let mut trouble = Trouble::default();
+        let mut pauses = 0;
+        let failure = loop {
+            match trouble.pause(refused(ErrorName::DestinationUnavailable), "arn:x") {
+                Ok(pause) => {
+                    assert!(pause >= PAUSE && pause <= PAUSE_MAX);
+                    pauses += 1;
+                }
+                Err(failure) => break failure,
+            }
+        };
+        assert!((15..40).contains(&pauses), "{pauses}");
+        assert!(failure.to_string().contains("goes on"), "{failure}");
+        let over = Trouble::default().pause(refused(ErrorName::AccessDenied), "arn:x");
+        assert!(matches!(over, Err(Failure::GoesOn { .. })));
+    }
+
+    #[test]
+    fn a_run_is_named_by_its_name_or_its_arn() {
+        let machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:s3-backup-restore";
+        let execution = "arn:aws:states:eu-west-1:111122223333:execution:s3-backup-restore:one";
+        assert_eq!(arn(machine, "one"), execution);
+        assert_eq!(arn(machine, execution), execution);
+    }
 }

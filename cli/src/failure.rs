@@ -29,6 +29,14 @@ pub enum Failure {
     /// AWS refused, or did not answer.
     #[error("{}: {}", .0.name, .0.message)]
     Refused(Refused),
+    /// What was started goes on, but this program cannot watch it any longer.
+    #[error("{execution} goes on, but cannot be watched: {}: {}", .refused.name, .refused.message)]
+    GoesOn {
+        /// ARN of the execution.
+        execution: String,
+        /// What AWS answered last, or did not.
+        refused: Refused,
+    },
     /// No stack of that name.
     #[error("there is no stack {stack} in this account and region")]
     NoStack {
@@ -58,6 +66,18 @@ impl Failure {
     fn hint(&self) -> String {
         match self {
             Self::Refused(refused) => refused.advice.clone(),
+            Self::GoesOn { execution, refused } => {
+                let run = execution.rsplit(':').next().unwrap_or_default();
+                let machine = execution.rsplit(':').nth(1).unwrap_or_default();
+                let again = if machine.ends_with("-restore") {
+                    format!(
+                        "s3-backup restore --follow {run} (of a drill: s3-backup drill --follow {run})"
+                    )
+                } else {
+                    format!("aws stepfunctions describe-execution --execution-arn {execution}")
+                };
+                format!("{}; watch it again: {again}", refused.advice)
+            }
             Self::NoStack { .. } => {
                 "name it with --stack, and its region with AWS_REGION".to_owned()
             }
@@ -76,7 +96,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Unmeant { .. } => 2,
-            Self::Refused(_) => 3,
+            Self::Refused(_) | Self::GoesOn { .. } => 3,
             Self::NoStack { .. } => 4,
             Self::Output(_) => 5,
         })

@@ -1,10 +1,12 @@
 //! `s3-backup lifecycle`: the lifecycle that a backup bucket is to have.
 
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backup_aws::policy_store::PolicyStore;
-use backup_domain::lifecycle::configuration;
-use serde_json::json;
+use backup_domain::lifecycle::{configuration, merged};
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
@@ -16,6 +18,9 @@ pub struct Arguments {
     /// Destination of the policy whose bucket is meant.
     #[arg(long)]
     destination: String,
+    /// What the bucket has now, as `aws s3api get-bucket-lifecycle-configuration` answers: rules of others stay.
+    #[arg(long, value_name = "FILE")]
+    merge: Option<PathBuf>,
 }
 
 /// Prints the document; changes nothing.
@@ -57,7 +62,10 @@ pub async fn run(
             advice: "give the destination a lifecycle there; a bucket that the stack creates has it by the stack's parameters".to_owned(),
         });
     }
-    let document = configuration(declared);
+    let mut document = configuration(declared);
+    if let Some(file) = &arguments.merge {
+        document = merged(&there(file)?, &document).map_err(|problem| unusable(file, problem))?;
+    }
     if global.json {
         say::json(&json!({"bucket": bucket, "configuration": document}))?;
     } else {
@@ -66,8 +74,25 @@ pub async fn run(
             say::line(line)?;
         }
         say::aside(&format!(
-            "for the bucket {bucket}, in the place of all that get-bucket-lifecycle-configuration shows"
+            "for the bucket {bucket}, in the place of all that get-bucket-lifecycle-configuration shows{}",
+            if arguments.merge.is_some() {
+                ": that is in it"
+            } else {
+                ": rules of others go, unless --merge keeps them"
+            }
         ))?;
     }
     Ok(Verdict::Well)
+}
+
+fn there(file: &Path) -> Result<Value, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|problem| unusable(file, problem))?;
+    serde_json::from_str(&text).map_err(|problem| unusable(file, problem))
+}
+
+fn unusable(file: &Path, problem: impl Display) -> Failure {
+    Failure::Unmeant {
+        message: format!("{} cannot be merged: {problem}", file.display()),
+        advice: "give it what get-bucket-lifecycle-configuration answers; where that is NoSuchLifecycleConfiguration, leave --merge out".to_owned(),
+    }
 }

@@ -12,11 +12,26 @@ use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
 use crate::{Global, execution};
 
-use follow::follow;
+use follow::{Ended, follow, watch};
+
+/// What a plan says already.
+const PLANNED: [&str; 11] = [
+    "at",
+    "to",
+    "to_region",
+    "to_owner",
+    "leave",
+    "in_place",
+    "overwrite",
+    "rollback",
+    "from_backup",
+    "destination",
+    "faster",
+];
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["prefix", "key", "plan"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["prefix", "key", "plan", "follow"])))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Arguments {
     /// Keys that begin with this; "" is the whole bucket.
@@ -25,14 +40,18 @@ pub struct Arguments {
     /// Exactly this key.
     #[arg(long)]
     key: Option<String>,
-    /// Go on with a plan that was shown, or a restore that was cut off: its folder, `restores/…/`.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["at", "to", "dry_run"])]
+    /// Go on with a plan that was shown, or a restore that was cut off: its folder, `restores/…/`. All else
+    /// is as it was planned.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = PLANNED)]
     plan: Option<String>,
+    /// Watch one that runs, or see how it ended: its name, as the line that begins with "started" says it.
+    #[arg(long, value_name = "RUN", conflicts_with_all = PLANNED, conflicts_with_all = ["dry_run", "yes"])]
+    follow: Option<String>,
     /// The moment, such as 2026-11-01T00:00:00Z: the end of its second.
-    #[arg(long, value_name = "TIME", required_unless_present = "plan")]
+    #[arg(long, value_name = "TIME", required_unless_present_any = ["plan", "follow"])]
     at: Option<Timestamp>,
-    /// Bucket, or bucket/prefix: the prefix is put before every source key.
-    #[arg(long, value_name = "BUCKET/PREFIX", required_unless_present = "plan")]
+    /// Bucket, or bucket/prefix: a folder that every source key is put into, with or without its `/`.
+    #[arg(long, value_name = "BUCKET/PREFIX", required_unless_present_any = ["plan", "follow"])]
     to: Option<String>,
     /// Region of the target bucket, where it is not the stack's own.
     #[arg(long, value_name = "REGION")]
@@ -78,29 +97,48 @@ pub async fn run(
     global: &Global,
     arguments: &Arguments,
 ) -> Result<Verdict, Failure> {
-    let folder = if let Some(folder) = &arguments.plan {
-        folder.clone()
-    } else {
-        let request = request(arguments)?;
-        let planned = follow(stack, global, &json!(request), "Planning").await?;
-        let Some(course) = planned.course() else {
-            return Err(planned.failure());
-        };
-        show::plan(global, course)?;
-        if arguments.dry_run {
-            return Ok(verdict(course.plan.missing + course.plan.conflicts == 0));
+    if let Some(run) = &arguments.follow {
+        let (input, ended) = watch(stack, global, run).await?;
+        if let Some(course) = ended.course().filter(|it| it.report.is_none()) {
+            show::plan(global, course)?;
+            return Ok(planned(course));
         }
-        agreed(arguments, course)?;
-        course.work.folder.clone()
+        let folder = input["plan"].as_str().unwrap_or_default();
+        return came_to(global, &ended, folder);
+    }
+    let input = match &arguments.plan {
+        // Nothing but shown, like a new one.
+        Some(folder) => json!({"plan": folder, "dryRun": true}),
+        None => json!(request(arguments)?),
     };
-    let ended = follow(stack, global, &resume(&folder), "Restoring").await?;
+    let shown = follow(stack, global, &input, "Planning").await?;
+    let Some(course) = shown.course() else {
+        return Err(shown.failure());
+    };
+    show::plan(global, course)?;
+    if arguments.dry_run {
+        return Ok(planned(course));
+    }
+    agreed(arguments, course)?;
+    let folder = &course.work.folder;
+    let ended = follow(stack, global, &resume(folder), "Restoring").await?;
+    came_to(global, &ended, folder)
+}
+
+fn planned(course: &Course) -> Verdict {
+    let plan = &course.plan;
+    verdict(plan.missing + plan.conflicts + plan.too_long == 0)
+}
+
+/// Shows how a restore ended.
+fn came_to(global: &Global, ended: &Ended, folder: &str) -> Result<Verdict, Failure> {
     if let Some(course) = ended.course() {
         show::ended(global, course)?;
         let done = &course.done;
         return Ok(verdict(done.is_complete() && done.conflicts == 0));
     }
     if ended.is_incomplete() {
-        show::incomplete(global, &ended, &folder)?;
+        show::incomplete(global, ended, folder)?;
         return Ok(Verdict::NotWell);
     }
     Err(ended.failure())
@@ -127,6 +165,7 @@ fn request(arguments: &Arguments) -> Result<Request, Failure> {
         ));
     };
     let (bucket, prefix) = place(to)?;
+    let prefix = as_folder(prefix);
     let from = match &arguments.from_backup {
         None => From::Catalog,
         Some(backup) => {
@@ -184,6 +223,14 @@ fn place(text: &str) -> Result<(String, String), Failure> {
     Ok((bucket.to_owned(), prefix.to_owned()))
 }
 
+/// As everybody means it who copies to `bucket/was`: into a folder, not to `bucket/wasreports/…`.
+fn as_folder(prefix: String) -> String {
+    if prefix.is_empty() || prefix.ends_with('/') {
+        return prefix;
+    }
+    prefix + "/"
+}
+
 fn unmeant(message: &str, advice: &str) -> Failure {
     Failure::Unmeant {
         message: message.to_owned(),
@@ -194,7 +241,8 @@ fn unmeant(message: &str, advice: &str) -> Failure {
 /// Whether the plan is to be carried out.
 fn agreed(arguments: &Arguments, course: &Course) -> Result<(), Failure> {
     let (plan, request) = (&course.plan, &course.request);
-    if request.mode == Mode::Beside && plan.conflicts > 0 && !arguments.leave {
+    let is_new = arguments.plan.is_none();
+    if is_new && request.mode == Mode::Beside && plan.conflicts > 0 && !arguments.leave {
         let message = format!(
             "the target is not empty: {} objects there differ",
             plan.conflicts
@@ -225,5 +273,12 @@ mod tests {
             assert_eq!(found, (bucket.to_owned(), prefix.to_owned()));
         }
         assert!(place("/p").is_err() && place("").is_err());
+    }
+
+    #[test]
+    fn a_target_prefix_is_a_folder() {
+        for (prefix, folder) in [("", ""), ("was", "was/"), ("was/", "was/"), ("a/b", "a/b/")] {
+            assert_eq!(as_folder(prefix.to_owned()), folder);
+        }
     }
 }

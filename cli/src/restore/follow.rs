@@ -73,22 +73,53 @@ pub async fn follow(
     what: &'static str,
 ) -> Result<Ended, Failure> {
     let machine = &stack.resources.restore_machine;
+    let bar = bar(global, what);
+    let look = async |name: &str| look(stack, &bar, input, name).await;
+    execution::follow(stack, machine, input, &bar, look).await
+}
+
+/// Follows one that was started before, by its name or its ARN. Says its input too.
+pub async fn watch(stack: &Stack, global: &Global, run: &str) -> Result<(Value, Ended), Failure> {
+    let arn = execution::arn(&stack.resources.restore_machine, run);
+    let input = restores::input(&stack.clients.step_functions(), &arn).await;
+    let input = input.map_err(|refused| unknown(run, refused))?;
+    let bar = bar(global, "Following");
+    let look = async |name: &str| look(stack, &bar, &input, name).await;
+    let ended = execution::watch(stack, &arn, &bar, look).await?;
+    Ok((input, ended))
+}
+
+fn unknown(run: &str, refused: Refused) -> Failure {
+    if matches!(
+        refused.code.as_str(),
+        "ExecutionDoesNotExist" | "InvalidArn"
+    ) {
+        return Failure::Unmeant {
+            message: format!("there is no run {run} of the restore machine"),
+            advice: "name it as the line that begins with \"started\" did".to_owned(),
+        };
+    }
+    Failure::Refused(refused)
+}
+
+fn bar(global: &Global, what: &'static str) -> ProgressBar {
     let template = "{spinner} {msg} {elapsed}  {pos} batches of up to 100 objects";
-    let bar = execution::dressed(global, ProgressBar::new_spinner(), what, template);
-    execution::follow(stack, machine, input, &bar, async |name| {
-        let folder = match (input["plan"].as_str(), input.get("sample")) {
-            (Some(folder), _) => folder.to_owned(),
-            // A drill plans and restores in one.
-            (None, Some(_)) => format!("{FOLDER}{name}/"),
-            (None, None) => return Ok(()),
-        };
-        let work = Work {
-            bucket: stack.resources.reports.clone(),
-            folder,
-        };
-        let s3 = stack.clients.home_s3();
-        bar.set_position(restores::lines_done(&s3, &work).await?);
-        Ok(())
-    })
-    .await
+    execution::dressed(global, ProgressBar::new_spinner(), what, template)
+}
+
+/// Moves the bar.
+async fn look(stack: &Stack, bar: &ProgressBar, input: &Value, name: &str) -> Result<(), Failure> {
+    let folder = match (input["plan"].as_str(), input.get("sample")) {
+        (Some(folder), _) => folder.to_owned(),
+        // A drill plans and restores in one.
+        (None, Some(_)) => format!("{FOLDER}{name}/"),
+        (None, None) => return Ok(()),
+    };
+    let work = Work {
+        bucket: stack.resources.reports.clone(),
+        folder,
+    };
+    let s3 = stack.clients.home_s3();
+    bar.set_position(restores::lines_done(&s3, &work).await?);
+    Ok(())
 }

@@ -20,6 +20,12 @@ pub fn plan(global: &Global, course: &Course) -> io::Result<()> {
     let to = format!("s3://{}/{}", request.to.bucket, request.to.prefix);
     let what = request.what();
     say::line(&format!("{what} as of {} to {to}", request.at))?;
+    if request.key.is_none() {
+        let scope = request.scope();
+        say::line(&format!("a key {scope}… becomes {to}{scope}…"))?;
+    } else {
+        say::line(&format!("it becomes {to}{}", request.scope()))?;
+    }
     say::table(&["", ""], rows(plan))?;
     for unknown in &plan.unknown {
         say::line(&format!("not known: {unknown}"))?;
@@ -49,6 +55,7 @@ fn rows(plan: &Summary) -> Vec<Vec<String>> {
     counted("not there at that moment", plan.absent);
     counted("conflicts: left as they are", plan.conflicts);
     counted("without a copy in the backup", plan.missing);
+    counted("with too long a key at the target", plan.too_long);
     rows.push(("requests to S3", estimate.requests.to_string()));
     rows.push(("estimated cost, by list price", usd(estimate.micro_usd)));
     rows.push(("estimated time", time(estimate.seconds)));

@@ -22,6 +22,8 @@ pub struct Failure {
     /// Whether no write to the backup can come of it any more, see
     /// [`backup_domain::error::sent_nothing`].
     pub sent_nothing: bool,
+    /// AWS's own code, where it is the answer of a call.
+    pub code: String,
 }
 
 impl Failure {
@@ -34,6 +36,7 @@ impl Failure {
             behind: None,
             side: None,
             sent_nothing: false,
+            code: String::new(),
         }
     }
 
@@ -54,6 +57,7 @@ impl<E: Named + 'static> From<E> for Failure {
             behind: None,
             side: None,
             sent_nothing: false,
+            code: String::new(),
         }
     }
 }
@@ -91,6 +95,16 @@ const ELSEWHERE: &[&str] = &[
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
     "TemporaryRedirect",
+];
+
+/// Codes that say that nobody is known by these credentials, or no longer.
+const UNKNOWN_CALLER: &[&str] = &[
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "UnrecognizedClientException",
 ];
 
 /// Codes by which a bucket refuses what the policy asks for, such as retention without Object Lock.
@@ -146,6 +160,16 @@ impl ApiError {
             )
     }
 
+    /// Whether a bucket lies in another region than it was looked for in.
+    pub fn is_elsewhere(&self) -> bool {
+        ELSEWHERE.contains(&self.code.as_str()) || self.status == Some(301)
+    }
+
+    /// Whether the caller's own credentials are over, or none that AWS knows.
+    pub fn is_unknown_caller(&self) -> bool {
+        UNKNOWN_CALLER.contains(&self.code.as_str())
+    }
+
     /// Whether a slower pace is asked for.
     pub fn is_throttle(&self) -> bool {
         THROTTLES.contains(&self.code.as_str()) || matches!(self.status, Some(429 | 503))
@@ -191,7 +215,7 @@ impl ApiError {
         let line = self.line(&format!("{bucket} ({region})"));
         let failure = if self.is_throttle() {
             Failure::new(ErrorName::Throttled, line)
-        } else if ELSEWHERE.contains(&self.code.as_str()) || self.status == Some(301) {
+        } else if self.is_elsewhere() {
             let mut failure = Failure::new(ErrorName::InvalidPolicy, line);
             failure.advice = format!(
                 "bucket {bucket} does not lie in {region}: correct the region in the policy, then s3-backup redrive"
@@ -214,8 +238,14 @@ impl ApiError {
     /// A call on the catalog, the policy, the topic or Step Functions failed.
     pub fn at_service(&self, resource: &str) -> Failure {
         let line = self.line(resource);
-        let failure = if self.is_throttle() {
+        let mut failure = if self.is_throttle() {
             Failure::new(ErrorName::Throttled, line)
+        } else if self.is_unknown_caller() {
+            let mut failure = Failure::new(ErrorName::AccessDenied, line);
+            failure.advice =
+                "the credentials are over or not known to AWS: get new ones, and do it again"
+                    .to_owned();
+            failure
         } else if self.is_denied() {
             Failure::new(ErrorName::AccessDenied, line)
         } else {
@@ -225,6 +255,7 @@ impl ApiError {
                     .to_owned();
             failure
         };
+        failure.code.clone_from(&self.code);
         failure.on(Side::Service)
     }
 }
@@ -240,6 +271,24 @@ mod tests {
             status,
             message: "m".into(),
         }
+    }
+
+    #[test]
+    fn credentials_that_are_over_are_told_and_nothing_is_to_be_redriven() {
+        for (code, status) in [("ExpiredTokenException", 400), ("ExpiredToken", 403)] {
+            let failure = api(code, Some(status)).at_service("machine");
+            assert_eq!(
+                (failure.name, failure.code.as_str()),
+                (ErrorName::AccessDenied, code)
+            );
+            assert!(
+                failure.advice.contains("credentials are over"),
+                "{failure:?}"
+            );
+        }
+        let gone = api("ResourceNotFoundException", Some(400)).at_service("table");
+        assert_eq!(gone.code, "ResourceNotFoundException");
+        assert!(api("", Some(301)).is_elsewhere() && !api("", Some(403)).is_elsewhere());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod copy;
 pub mod delete;
 pub mod documents;
+pub mod ending;
 pub mod head;
 pub mod inventory;
 pub mod listing;

@@ -52,6 +52,9 @@ const CLASSES: [&str; 6] = [
     "DEEP_ARCHIVE",
 ];
 
+/// Rules of one bucket (Amazon S3 User Guide, "Lifecycle configuration elements").
+const LIFECYCLE_RULES_MAX: usize = 1000;
+
 /// Days after which S3 aborts an upload that nobody completes.
 const ABORT_DAYS: u32 = 7;
 
@@ -195,6 +198,30 @@ pub fn configuration<'a>(
         rules.extend(lifecycle.rules(prefix, name));
     }
     json!({"Rules": rules})
+}
+
+/// What a bucket has, with `ours` in it: every rule of somebody else's stays, and so does whatever
+/// stands beside the rules. A rule that ours have the id of gives way to it.
+///
+/// # Errors
+/// What is wrong with `there`, which is what GetBucketLifecycleConfiguration answers.
+pub fn merged(there: &Value, ours: &Value) -> Result<Value, String> {
+    let rules = there["Rules"].as_array();
+    let rules =
+        rules.ok_or("it has no list of Rules, as get-bucket-lifecycle-configuration answers")?;
+    let own = ours["Rules"].as_array().cloned().unwrap_or_default();
+    let is_ours = |rule: &&Value| own.iter().any(|one| one["ID"] == rule["ID"]);
+    let foreign = rules.iter().filter(|rule| !is_ours(rule)).cloned();
+    let all: Vec<_> = foreign.chain(own.iter().cloned()).collect();
+    if all.len() > LIFECYCLE_RULES_MAX {
+        return Err(format!(
+            "{} rules together: S3 takes {LIFECYCLE_RULES_MAX}",
+            all.len()
+        ));
+    }
+    let mut merged = there.clone();
+    merged["Rules"] = json!(all);
+    Ok(merged)
 }
 
 #[cfg(test)]

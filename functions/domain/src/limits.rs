@@ -34,6 +34,10 @@ pub const INFREQUENT_ACCESS_DAYS_MIN: u32 = 30;
 /// Most days that are taken of a lifecycle rule: a hundred years, the longest that Object Lock
 /// takes (Amazon S3 User Guide, "Object Lock considerations").
 pub const LIFECYCLE_DAYS_MAX: u32 = 36_500;
+/// Days of Object Lock that a policy may ask for: as many as the parameter of the stack's own bucket.
+/// S3 itself takes 36,500 (Amazon S3 User Guide, "Object Lock considerations"); nobody takes back a
+/// typing error in COMPLIANCE.
+pub const LOCK_DAYS_MAX: u32 = 3650;
 /// Subject of an SNS e-mail, in ASCII characters (Amazon SNS API Reference, "Publish").
 pub const SNS_SUBJECT_CHARS_MAX: usize = 100;
 /// Value of a standard and of an advanced parameter (AWS Systems Manager User Guide,

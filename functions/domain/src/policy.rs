@@ -64,8 +64,11 @@ pub struct Destination {
 pub struct ObjectLock {
     /// GOVERNANCE can be lifted by those with a special permission, COMPLIANCE by nobody.
     pub mode: LockMode,
-    /// Days of retention, from 1.
+    /// Days of retention, from 1 to [`crate::limits::LOCK_DAYS_MAX`].
     pub days: u32,
+    /// That COMPLIANCE is meant, which is refused without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
 }
 
 /// Modes of Object Lock (Amazon S3 User Guide, "Object Lock retention modes").

@@ -1,4 +1,4 @@
-//! The end of a drill: remembered, measured, told by its level.
+//! The end of a drill: remembered, measured, told by its level; and of any restore that came to none.
 
 use backup_aws::{ErrorName, Failure, metrics, topic};
 use backup_domain::audit::report::NAMESPACE;
@@ -8,6 +8,7 @@ use backup_domain::restore::course::Course;
 use backup_domain::restore::drill::{self, Drilled};
 use backup_domain::restore::report::Restored;
 use backup_domain::restore::sample::Sample;
+use backup_domain::restore::unfinished;
 use backup_domain::task::Execution;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,20 +31,28 @@ impl Finish {
         Ok(drilled)
     }
 
-    /// Ends a drill that came to no end: nobody watches one that the clock has started.
+    /// Ends what came to no end: it is told, since nobody may watch it.
     ///
     /// # Errors
-    /// Always: `DrillFailed`, once it is told.
+    /// `DrillFailed` of a drill, once it is remembered and told; of any other what the topic answers.
     pub async fn end_without_course(
         &self,
         input: &Value,
         failure: &Value,
         execution: &Execution,
-    ) -> Result<Course, Failure> {
+    ) -> Result<(), Failure> {
         let cause = cause_of(failure);
-        let level = Sample::parse(input).map_or(NotifyLevel::Failures, |sample| sample.notify);
+        let id = &execution.id;
+        if input.get("sample").is_none() || cause.error == ErrorName::InvalidRestore.as_str() {
+            let Some(message) = unfinished::message(input, id, &cause) else {
+                return Ok(());
+            };
+            let bucket = input["to"]["bucket"].as_str().unwrap_or_default();
+            return topic::publish(&self.sns, &self.topic, &message, bucket).await;
+        }
+        let level = unfinished::level(input);
         let now = Timestamp::now();
-        let drilled = Drilled::unfinished(&execution.id, began(execution, now), now);
+        let drilled = Drilled::unfinished(id, began(execution, now), now);
         self.conclude(&drilled, &[], Some(&cause), level).await?;
         let message = format!(
             "the drill came to no end: {}: {}",

@@ -4,16 +4,13 @@ use backup_aws::catalog::Catalog;
 use backup_aws::s3::documents::Documents;
 use backup_aws::{Clients, ErrorName, Failure, Sns, topic};
 use backup_domain::plan::json_line;
-use backup_domain::restore::course::{Course, FinishTask, Next, wait_seconds};
+use backup_domain::restore::course::{Course, FinishTask, Next};
+use backup_domain::restore::passes::{EVENTS_A_SLICE, Waiting, next_wait};
 use backup_domain::restore::report::{self, Restored};
 use backup_domain::task::Execution;
 use tracing::info;
 
 use crate::tally::Progress;
-
-/// How often the slices are gone through at most: a restore in bulk from DEEP_ARCHIVE takes 48 hours,
-/// looked at every hour.
-const PASSES_MAX: u32 = 60;
 
 /// The function's clients and settings.
 pub struct Finish {
@@ -26,18 +23,22 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// Counts the slice; then the next one, or waiting, or the report.
+    /// Counts the slice; then the next one, or waiting, or the report. What came to no end is told.
     ///
     /// # Errors
     /// `RestoreIncomplete`, of a drill `DrillFailed`, when not everything is back: the report is
     /// written, and told.
-    pub async fn finish(&self, task: FinishTask) -> Result<Course, Failure> {
-        let Some(mut course) = task.course else {
+    pub async fn finish(&self, task: FinishTask) -> Result<Option<Course>, Failure> {
+        let Some(course) = task.course else {
             let failure = task.failure.unwrap_or_default();
-            return self
-                .end_without_course(&task.input, &failure, &task.execution)
-                .await;
+            let (input, execution) = (&task.input, &task.execution);
+            self.end_without_course(input, &failure, execution).await?;
+            return Ok(None);
         };
+        self.go_on(course, &task.execution).await.map(Some)
+    }
+
+    async fn go_on(&self, mut course: Course, execution: &Execution) -> Result<Course, Failure> {
         let documents = Documents {
             client: self.clients.s3(&self.region),
             bucket: course.work.bucket.clone(),
@@ -57,14 +58,19 @@ impl Finish {
             let text = serde_json::json!(progress).to_string();
             documents.put(&key, text, "application/json").await?;
         }
+        course.events = course.events.saturating_add(EVENTS_A_SLICE);
         if let Some(next) = next(&course, &progress) {
-            (course.next, course.slice, course.pass) = next;
-            course.wait_seconds = wait_seconds(course.request.archive.tier);
-            course.lines = course.work.lines(course.slice);
+            (course.next, course.slice, course.pass) = (next.what, next.slice, next.pass);
+            course.wait_seconds = next.wait_seconds;
+            course.waited_seconds = course.waited_seconds.saturating_add(next.wait_seconds);
+            course.lines = if course.pass == 1 {
+                course.work.lines(course.slice)
+            } else {
+                course.work.open_lines(course.slice)
+            };
             return Ok(course);
         }
-        self.end(course, &progress, &documents, &task.execution)
-            .await
+        self.end(course, &progress, &documents, execution).await
     }
 
     async fn end(
@@ -79,6 +85,7 @@ impl Finish {
         course.done.same += course.plan.same;
         course.done.conflicts += course.plan.conflicts;
         course.done.missing += course.plan.missing;
+        course.done.too_long += course.plan.too_long;
         course.report = Some(course.work.page());
         let left = course.plan.named.iter();
         let left = left.map(|it| Restored::because(&it.key, it.outcome, it.why.clone()));
@@ -114,17 +121,42 @@ impl Finish {
     }
 }
 
+/// What follows upon a slice.
+struct Following {
+    what: Next,
+    slice: u32,
+    pass: u32,
+    wait_seconds: u32,
+}
+
 /// The next slice and pass; `None` at the end.
-fn next(course: &Course, progress: &Progress) -> Option<(Next, u32, u32)> {
+fn next(course: &Course, progress: &Progress) -> Option<Following> {
     let (slice, pass) = (course.slice, course.pass);
     let following = if pass == 1 {
         Some(slice + 1).filter(|next| slice > 0 && *next <= course.slices)
     } else {
         progress.waiting_after(slice)
     };
-    if let Some(following) = following {
-        return Some((Next::Restore, following, pass));
+    if let Some(slice) = following {
+        return Some(Following {
+            what: Next::Restore,
+            slice,
+            pass,
+            wait_seconds: 0,
+        });
     }
-    let waiting = progress.waiting_after(0).filter(|_| pass < PASSES_MAX)?;
-    Some((Next::Wait, waiting, pass + 1))
+    let slice = progress.waiting_after(0)?;
+    let waiting = Waiting {
+        spent: course.events,
+        pass,
+        waited: course.waited_seconds,
+        slices: progress.waiting(),
+    };
+    let wait_seconds = next_wait(course.request.archive.tier, waiting)?;
+    Some(Following {
+        what: Next::Wait,
+        slice,
+        pass: pass + 1,
+        wait_seconds,
+    })
 }

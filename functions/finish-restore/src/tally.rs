@@ -45,12 +45,17 @@ impl Progress {
             async move {
                 let key = work.results(slice, line.line);
                 let found: Option<Vec<Restored>> = documents.get(&key).await?;
-                Ok::<_, Failure>(answered(&line, found.unwrap_or_default()))
+                let results = answered(&line, found.unwrap_or_default());
+                let is_open = results.iter().any(|one| !one.outcome.is_settled());
+                Ok::<_, Failure>((results, is_open.then(|| json_line(&line) + "\n")))
             }
         });
         let (mut counted, mut text) = (Counted::default(), String::new());
-        for results in results.await {
-            for one in results? {
+        let mut open = String::new();
+        for line in results.await {
+            let (results, line) = line?;
+            open.push_str(&line.unwrap_or_default());
+            for one in results {
                 counted.counts.count(&one);
                 text.push_str(&json_line(&one));
                 text.push('\n');
@@ -65,6 +70,10 @@ impl Progress {
         }
         let kind = "application/x-ndjson";
         documents.put(&work.objects(slice), text, kind).await?;
+        if counted.counts.waiting > 0 {
+            // The next pass has nothing to do with the others.
+            documents.put(&work.open_lines(slice), open, kind).await?;
+        }
         self.slices.insert(slice, counted);
         Ok(())
     }
@@ -80,6 +89,12 @@ impl Progress {
     pub fn named(&self) -> Vec<Restored> {
         let all = self.slices.values().flat_map(|it| it.named.iter());
         all.take(NAMED_MAX).cloned().collect()
+    }
+
+    /// How many slices have something in an archive.
+    pub fn waiting(&self) -> u32 {
+        let waiting = self.slices.values().filter(|it| it.counts.waiting > 0);
+        u32::try_from(waiting.count()).unwrap_or(u32::MAX)
     }
 
     /// The next slice behind `after` of which something lies in an archive.

@@ -4,11 +4,12 @@ use backup_aws::catalog::Catalog;
 use backup_aws::policy_store::PolicyStore;
 use backup_aws::s3::documents::Documents;
 use backup_aws::s3::listing;
-use backup_aws::{ApiError, Clients, Deadline, Failure};
+use backup_aws::{ApiError, Clients, Deadline, Failure, executions};
 use backup_domain::plan::json_line;
 use backup_domain::restore::course::{Course, Next, PlanTask, Summary, Work};
 use backup_domain::restore::estimate::{Terms, estimate};
 use backup_domain::restore::owners::{Owners, account_of};
+use backup_domain::restore::passes::{EVENTS_A_PLAN, EVENTS_MAX, fits};
 use backup_domain::restore::report::Counts;
 use backup_domain::restore::request::{
     Deployed, FOLDER, From, Input, Request, RequestError, check, parse,
@@ -44,12 +45,25 @@ pub struct Planner {
 impl Planner {
     /// Plans one slice.
     pub async fn plan(&self, task: PlanTask, deadline: Deadline) -> Result<Course, Failure> {
+        self.plan_slice(task, deadline).await.map_err(|failure| {
+            // The backup itself can be read without it.
+            if failure.code == "ResourceNotFoundException" {
+                let problem = failure.message;
+                return RequestError::NoCatalog { problem }.into();
+            }
+            failure
+        })
+    }
+
+    async fn plan_slice(&self, task: PlanTask, deadline: Deadline) -> Result<Course, Failure> {
         let owners = self.owners(account_of(&task.execution.id)).await;
         let mut course = match task.course {
             Some(course) => course,
             None => match parse(&task.input)? {
                 Input::New(request) => self.begin(*request, &task.execution, &owners).await?,
-                Input::Planned(folder) => return self.go_on(&folder).await,
+                Input::Planned { folder, show } => {
+                    return self.go_on(&folder, show, &task.execution).await;
+                }
                 Input::Drill(sample) => return self.drill(sample, &task.execution, owners).await,
             },
         };
@@ -58,12 +72,13 @@ impl Planner {
             let page = slice.page(course.cursor.as_ref()).await?;
             course.cursor = page.next;
             slice.look_at(page.keys, &mut course.plan).await?;
-            let is_full = slice.items() >= self.slice_items || slice.bytes() >= SLICE_BYTES_MAX;
+            let is_full = slice.is_full(self.slice_items, SLICE_BYTES_MAX);
             if course.cursor.is_none() || is_full || deadline.is_near() {
                 break;
             }
         }
         slice.write(&mut course).await?;
+        bounded(&mut course)?;
         if course.cursor.is_none() {
             self.end(&mut course).await?;
         }
@@ -158,12 +173,14 @@ impl Planner {
             .map(str::to_owned)
             .to_vec(),
         };
+        let work = Work {
+            bucket: self.reports.clone(),
+            folder: format!("{FOLDER}{name}/"),
+        };
+        self.take(&work, execution).await?;
         Ok(Course {
             next: Next::Plan,
-            work: Work {
-                bucket: self.reports.clone(),
-                folder: format!("{FOLDER}{name}/"),
-            },
+            work,
             request,
             annotations: owners.annotations,
             cursor: None,
@@ -172,6 +189,8 @@ impl Planner {
             pass: 1,
             lines: String::new(),
             wait_seconds: 0,
+            waited_seconds: 0,
+            events: 0,
             plan: Summary {
                 target_empty,
                 unknown,
@@ -183,7 +202,12 @@ impl Planner {
     }
 
     /// A plan that was shown, or a restore that was cut off: results that are there are kept.
-    async fn go_on(&self, folder: &str) -> Result<Course, Failure> {
+    async fn go_on(
+        &self,
+        folder: &str,
+        show: bool,
+        execution: &Execution,
+    ) -> Result<Course, Failure> {
         let work = Work {
             bucket: self.reports.clone(),
             folder: folder.to_owned(),
@@ -193,10 +217,28 @@ impl Planner {
             let problem = format!("s3://{}/{} is no whole plan", work.bucket, work.plan());
             return Err(RequestError::Unreadable { problem }.into());
         };
-        course.request.dry_run = false;
+        course.request.dry_run = show;
         self.check(&course.request)?;
+        self.take(&course.work, execution).await?;
+        (course.events, course.waited_seconds) = (EVENTS_A_PLAN, 0);
         first(&mut course);
         Ok(course)
+    }
+
+    /// Takes the folder of a plan for an execution: two at once would copy everything twice.
+    async fn take(&self, work: &Work, execution: &Execution) -> Result<(), Failure> {
+        let documents = self.documents();
+        let before: Option<Execution> = documents.get(&work.run()).await?;
+        if let Some(before) = before.filter(|it| it.id != execution.id) {
+            let client = self.clients.step_functions();
+            if executions::describe(&client, &before.id).await? == executions::State::Running {
+                let folder = work.folder.clone();
+                let run = before.id.rsplit(':').next().unwrap_or_default().to_owned();
+                return Err(RequestError::Running { folder, run }.into());
+            }
+        }
+        let (key, text) = (work.run(), json_line(execution));
+        documents.put(&key, text, "application/json").await
     }
 
     /// All keys are looked at: is it what was meant, what does it take, and what comes next.
@@ -214,6 +256,18 @@ impl Planner {
         {
             let at = request.at;
             return Err(RequestError::TooEarly { at, what, earliest }.into());
+        }
+        if let Some(destination) = &request.destination
+            && request.from == From::Catalog
+            && !plan.destinations.contains(destination)
+        {
+            let others: Vec<_> = plan.destinations.iter().map(String::as_str).collect();
+            return Err(RequestError::NoCopies {
+                destination: destination.clone(),
+                what,
+                others: format!("those that have some: {}", others.join(", ")),
+            }
+            .into());
         }
         let target = request.to.region.as_ref().unwrap_or(&self.region);
         plan.estimate = estimate(
@@ -241,10 +295,35 @@ pub fn first(course: &mut Course) {
     course.lines = course.work.lines(course.slice);
 }
 
+/// Counts a run of planning; more slices than an execution can go through are refused.
+fn bounded(course: &mut Course) -> Result<(), RequestError> {
+    course.events = course.events.saturating_add(EVENTS_A_PLAN);
+    // A plan that was shown is carried out by another execution.
+    let spent = if course.request.dry_run {
+        0
+    } else {
+        course.events
+    };
+    if fits(spent, course.slices) && course.events <= EVENTS_MAX {
+        return Ok(());
+    }
+    Err(RequestError::TooMany {
+        what: course.request.what(),
+        slices: course.slices,
+    })
+}
+
 /// What a target bucket answered, before anything was written.
 fn refused(api: &ApiError, bucket: &str, region: &str) -> Failure {
     if api.code == "NoSuchBucket" || api.status == Some(404) {
         return RequestError::NoBucket {
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+        }
+        .into();
+    }
+    if api.is_elsewhere() {
+        return RequestError::Elsewhere {
             bucket: bucket.to_owned(),
             region: region.to_owned(),
         }

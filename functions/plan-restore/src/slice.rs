@@ -1,14 +1,14 @@
 //! One slice of a plan: pages of keys, looked at and dealt to lines.
 
-use backup_aws::Failure;
 use backup_aws::at_once::each;
 use backup_aws::s3::listing;
+use backup_aws::{ApiError, Failure};
 use backup_domain::plan::json_line;
 use backup_domain::restore::course::{Course, Cursor, Summary};
-use backup_domain::restore::line::{Item, Line, deal};
+use backup_domain::restore::line::{Item, Line, SLICE_CONTENT_BYTES_MAX, deal};
 use backup_domain::restore::owners::Owners;
 use backup_domain::restore::report::{Left, Outcome};
-use backup_domain::restore::request::{From, Request};
+use backup_domain::restore::request::{From, Request, RequestError};
 
 use crate::look::{Found, Known, Looked, Looker};
 use crate::plan::Planner;
@@ -32,6 +32,7 @@ pub struct Slice<'p> {
     items: Vec<Item>,
     left: Vec<Left>,
     bytes: usize,
+    content: u64,
 }
 
 impl<'p> Slice<'p> {
@@ -44,17 +45,16 @@ impl<'p> Slice<'p> {
             items: vec![],
             left: vec![],
             bytes: 0,
+            content: 0,
         }
     }
 
-    /// How many keys it does something with.
-    pub fn items(&self) -> usize {
-        self.items.len()
-    }
-
-    /// How much it holds.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// Whether it is as large as a slice may be: in keys that something is done with, in what they
+    /// take in the function's memory, in what is to be copied.
+    pub fn is_full(&self, items_max: usize, bytes_max: usize) -> bool {
+        self.items.len() >= items_max
+            || self.bytes >= bytes_max
+            || self.content >= SLICE_CONTENT_BYTES_MAX
     }
 
     /// The next page of keys.
@@ -91,7 +91,7 @@ impl<'p> Slice<'p> {
                 let owner = self.looker.owner_of(&backup.bucket);
                 let page = listing::versions(&s3, &backup.bucket, owner.as_deref(), &prefix, after)
                     .await
-                    .map_err(|api| api.at_destination(&backup.bucket, region))?;
+                    .map_err(|api| unlisted(&api, &backup.bucket, region))?;
                 let is_asked = |key: &str| {
                     key.strip_prefix(&backup.prefix)
                         .is_some_and(|key| request.covers(key))
@@ -131,6 +131,11 @@ impl<'p> Slice<'p> {
             (one, other) => one.or(other),
         };
         plan.whole_from = plan.whole_from.max(looked.whole_from);
+        for name in looked.destinations {
+            if !plan.destinations.contains(&name) {
+                plan.destinations.insert(name);
+            }
+        }
         match looked.found {
             Found::Absent => plan.absent += 1,
             Found::Same => plan.same += 1,
@@ -138,6 +143,7 @@ impl<'p> Slice<'p> {
                 match &item.copy {
                     Some(copy) => {
                         plan.count(copy);
+                        self.content = self.content.saturating_add(copy.size);
                         plan.covered += u64::from(covers);
                     }
                     None => plan.hide += 1,
@@ -148,6 +154,7 @@ impl<'p> Slice<'p> {
             Found::Left(left) => {
                 match left.outcome {
                     Outcome::Conflict => plan.conflicts += 1,
+                    Outcome::TooLong => plan.too_long += 1,
                     _ => plan.missing += 1,
                 }
                 plan.name(&left);
@@ -195,4 +202,15 @@ impl<'p> Slice<'p> {
         course.plan.lines += lines;
         Ok(())
     }
+}
+
+fn unlisted(api: &ApiError, bucket: &str, region: &str) -> Failure {
+    if api.is_elsewhere() {
+        return RequestError::Elsewhere {
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+        }
+        .into();
+    }
+    api.at_destination(bucket, region)
 }

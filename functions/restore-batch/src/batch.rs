@@ -40,16 +40,16 @@ impl Batch {
                 .put(&key, "[]".to_owned(), "application/json")
                 .await?;
         }
-        let (ended, open): (Vec<_>, Vec<_>) = before
+        let mut results: BTreeMap<String, Restored> = before
             .into_iter()
             .flatten()
-            .partition(|it| it.outcome.is_final());
-        let mut results: BTreeMap<String, Restored> =
-            ended.into_iter().map(|it| (it.key.clone(), it)).collect();
-        let found = results.len();
-        let left = open
-            .into_iter()
-            .filter_map(|it| Some((it.key, it.unproven?)))
+            .map(|it| (it.key.clone(), it))
+            .collect();
+        let found = settled(&results);
+        let left = results
+            .values()
+            .filter(|it| !it.outcome.is_final())
+            .filter_map(|it| Some((it.key.clone(), it.unproven.clone()?)))
             .collect();
 
         let one = self.one(&line, left, is_first, &documents, deadline);
@@ -57,7 +57,7 @@ impl Batch {
         let open = line
             .items
             .iter()
-            .filter(|it| !results.contains_key(&it.key));
+            .filter(|it| !results.get(&it.key).is_some_and(|it| it.outcome.is_final()));
         // Each of the large ones is many calls at once by itself.
         let (large, small): (Vec<_>, Vec<_>) = open.cloned().partition(|item| one.is_large(item));
         let mut raised: Option<Failure> = None;
@@ -82,6 +82,7 @@ impl Batch {
                 }
             }
         }
+        let ended = settled(&results);
         let results: Vec<_> = results.into_values().collect();
         let text = serde_json::json!(results).to_string();
         documents.put(&key, text, "application/json").await?;
@@ -98,7 +99,7 @@ impl Batch {
             "restored"
         );
         if left > 0 {
-            moved |= results.iter().filter(|it| it.outcome.is_final()).count() > found;
+            moved |= ended > found;
             let message = format!("{left} objects of the line are left");
             return Err(if moved {
                 Failure::new(ErrorName::OutOfTime, message)
@@ -140,6 +141,11 @@ impl Batch {
             keeper: Keeper::new(documents.clone(), key, uploads),
         }))
     }
+}
+
+fn settled(results: &BTreeMap<String, Restored>) -> usize {
+    let settled = results.values().filter(|it| it.outcome.is_settled());
+    settled.count()
 }
 
 /// How work on one key ended.

@@ -3,6 +3,7 @@
 use backup_aws::prepare::{at_destination, source_version, unavailable};
 use backup_aws::s3::annotations::{self, Uncarried};
 use backup_aws::s3::copy::Made;
+use backup_aws::s3::ending::Ending;
 use backup_aws::s3::multipart::{self, NewUpload};
 use backup_aws::s3::{head, parts};
 use backup_aws::{ApiError, ErrorName, Failure};
@@ -26,6 +27,7 @@ impl One {
         &self,
         original: &Original,
         key: &str,
+        cover: bool,
     ) -> Result<Result<Made, ApiError>, Failure> {
         let (s3, target) = (self.target_s3(), &original.task.target);
         let facts = &original.headed.facts;
@@ -63,13 +65,20 @@ impl One {
         let listed = listed.map_err(|api| refused(&api))?;
         check_parts(&upload, &listed)?;
         let checksum = expected_checksum(&upload, facts, &listed);
-        let made = multipart::complete(&s3, target, &upload, listed, checksum).await;
-        if made.as_ref().is_err_and(|api| api.code == "BadDigest") {
-            // Its parts are not to be trusted: the next try must not go on with them.
+        let made = if cover {
+            multipart::complete(&s3, target, &upload, listed, checksum).await
+        } else {
+            // Copying the parts took a while since the look at the target.
+            multipart::complete_of_nothing(&s3, target, &upload, listed, checksum).await
+        };
+        let ending = Ending::of(&made);
+        if ending == Ending::Useless {
             let aborted = multipart::abort(&s3, target, &upload.id).await;
             aborted.map_err(|api| refused(&api))?;
         }
-        self.keeper.keep(key, None).await?;
+        if ending != Ending::Open {
+            self.keeper.keep(key, None).await?;
+        }
         let version_id = match made {
             Ok(version_id) => version_id,
             Err(api) => return Ok(Err(api)),

@@ -7,10 +7,10 @@ use std::time::Instant;
 use backup_aws::prepare::{at_destination, copy_version, name_refusal, source_version};
 use backup_aws::s3::copy::Made;
 use backup_aws::s3::documents::Documents;
+use backup_aws::s3::ending::is_occupied;
 use backup_aws::s3::head::{Found, Head, head};
 use backup_aws::s3::{archive, copy, delete};
 use backup_aws::{ApiError, Clients, Deadline, ErrorName, Failure, S3};
-use backup_domain::SourceObject;
 use backup_domain::copy::Headed;
 use backup_domain::limits::COPY_OBJECT_BYTES_MAX;
 use backup_domain::multipart::Upload;
@@ -25,6 +25,7 @@ use backup_domain::restore::request::{Archive, Mode, Tier, To};
 use backup_domain::task::{CopyTask, Target};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
+use tracing::warn;
 
 /// What every key of a line shares.
 pub struct One {
@@ -88,6 +89,8 @@ impl Keeper {
 pub struct Original {
     pub task: CopyTask,
     pub headed: Headed,
+    /// Whether it lies in an archive and is on its way.
+    pub is_asked_for: bool,
     pub s3: S3,
 }
 
@@ -121,7 +124,7 @@ impl One {
         let target = self.target(&item.key);
         let restored = match &item.copy {
             None => self.hide(&item.key, &target).await,
-            Some(copy) => self.bring_back(&item.key, copy, target).await,
+            Some(copy) => self.bring_back(item, copy, target).await,
         };
         restored.map(|restored| Restored {
             at: item.at,
@@ -178,32 +181,66 @@ impl One {
         Ok(Restored::new(key, Outcome::Hidden, 0))
     }
 
+    /// Brings back the copy that was planned, or, where that is gone, damaged or out of reach, another
+    /// destination's. Where none is any good, what the planned one came to is told.
     async fn bring_back(
         &self,
-        key: &str,
+        item: &Item,
         copy: &Copy,
         target: Target,
     ) -> Result<Restored, Failure> {
-        let begun = Instant::now();
+        let key = &item.key;
+        let first = match self.original(key, copy, &target).await {
+            Ok(Some(original)) => return self.copy(key, &original).await,
+            Ok(None) => Ok(Restored::because(key, Outcome::Missing, GONE)),
+            Err(failure) if failure.name == ErrorName::Throttled => return Err(failure),
+            Err(failure) => Err(failure),
+        };
+        for other in &item.others {
+            if let Ok(Some(original)) = self.original(key, other, &target).await {
+                warn!(%key, bucket = %other.bucket, "another destination's copy is taken");
+                return self.copy(key, &original).await;
+            }
+        }
+        first
+    }
+
+    /// A copy as it is now; `None` where it is gone.
+    async fn original(
+        &self,
+        key: &str,
+        copy: &Copy,
+        target: &Target,
+    ) -> Result<Option<Original>, Failure> {
         let object = copy.object(key, "");
         let s3 = self.clients.s3(&copy.region);
-        let Some(headed) = self.headed(&s3, &object).await? else {
-            return Ok(Restored::because(key, Outcome::Missing, GONE));
+        let head = match head(&s3, source_version(&object)).await {
+            Ok(Found::Object(head)) => head,
+            Ok(Found::Nothing) => return Ok(None),
+            Err(api) => return Err(api.at_source(&object.bucket)),
         };
-        still_good(copy.evidence.as_ref(), &headed.facts)?;
-        let original = Original {
-            task: CopyTask::of(object, target),
-            headed,
+        still_good(copy.evidence.as_ref(), &head.headed.facts)?;
+        Ok(Some(Original {
+            task: CopyTask::of(object, target.clone()),
+            headed: head.headed,
+            is_asked_for: head.is_asked_for,
             s3,
-        };
+        }))
+    }
+
+    async fn copy(&self, key: &str, original: &Original) -> Result<Restored, Failure> {
+        let begun = Instant::now();
         if original.headed.archived && self.archive.tier == Tier::Leave {
             let class = &original.headed.facts.storage_class;
             return Ok(Restored::because(key, Outcome::Archived, class.as_str()));
         }
-        let made = if let Some(answer) = self.copy_unseen(&original).await {
+        if original.headed.archived && original.is_asked_for {
+            return Ok(waiting(key, original));
+        }
+        let made = if let Some(answer) = self.copy_unseen(original).await {
             answer
         } else {
-            match self.look_and_copy(key, &original).await? {
+            match self.look_and_copy(key, original).await? {
                 Put::Ended(restored) => return Ok(restored),
                 Put::Answered(answer) => answer,
             }
@@ -216,14 +253,11 @@ impl One {
         let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let restored = Restored {
             busy_us: took_us / at_once,
-            ..Restored::new(key, Outcome::Restored, copy.size)
+            ..Restored::new(key, Outcome::Restored, original.headed.facts.size)
         };
         match made {
             Ok(made) => self.proven(restored, &original, &made).await,
-            Err(api) if is_occupied(&api) => {
-                let why = "something was written there meanwhile";
-                Ok(Restored::because(key, Outcome::Conflict, why))
-            }
+            Err(api) if is_occupied(&api) => self.occupied(key, original).await,
             Err(api) if api.is_missing() => Ok(Restored::because(key, Outcome::Missing, GONE)),
             Err(api) => {
                 let (object, target) = (&original.task.object, &original.task.target);
@@ -272,10 +306,24 @@ impl One {
             return self.ask(original, key).await.map(Put::Ended);
         }
         Ok(Put::Answered(if is_large {
-            self.copy_in_parts(original, key).await?
+            self.copy_in_parts(original, key, cover).await?
         } else {
             self.copy_whole(original, cover).await
         }))
+    }
+
+    /// Something was written to the target meanwhile: by a try of this restore, or by somebody else.
+    async fn occupied(&self, key: &str, original: &Original) -> Result<Restored, Failure> {
+        let there = self.there(&original.task.target).await?;
+        let why = match self.decide(key, original, there.as_ref()).await? {
+            Decided::Done => {
+                let bytes = original.headed.facts.size;
+                return Ok(Restored::new(key, Outcome::Same, bytes));
+            }
+            Decided::Conflict(why) => why,
+            Decided::Copy | Decided::Cover => "something was written there meanwhile".to_owned(),
+        };
+        Ok(Restored::because(key, Outcome::Conflict, why))
     }
 
     /// What to do about what lies at the target.
@@ -317,14 +365,6 @@ impl One {
         }
     }
 
-    async fn headed(&self, s3: &S3, object: &SourceObject) -> Result<Option<Headed>, Failure> {
-        match head(s3, source_version(object)).await {
-            Ok(Found::Object(head)) => Ok(Some(head.headed)),
-            Ok(Found::Nothing) => Ok(None),
-            Err(api) => Err(api.at_source(&object.bucket)),
-        }
-    }
-
     async fn copy_whole(&self, original: &Original, cover: bool) -> Result<Made, ApiError> {
         let request = carry::request(&original.task.object, &original.headed);
         let (s3, task, now) = (self.target_s3(), &original.task, Timestamp::now());
@@ -343,15 +383,16 @@ impl One {
         archive::ask(&original.s3, source_version(object), &self.archive, tiered)
             .await
             .map_err(|api| api.at_source(&object.bucket))?;
-        let why = format!("it is brought back from {class}");
-        Ok(Restored::because(key, Outcome::Waiting, why))
+        Ok(waiting(key, original))
     }
+}
+
+fn waiting(key: &str, original: &Original) -> Restored {
+    let class = &original.headed.facts.storage_class;
+    let why = format!("it is brought back from {class}");
+    Restored::because(key, Outcome::Waiting, why)
 }
 
 /// Why an offered copy may be missing all the same.
 const GONE: &str =
     "its copy is no longer in the backup bucket: a lifecycle rule or a person removed it";
-
-fn is_occupied(api: &ApiError) -> bool {
-    api.code == "PreconditionFailed" || api.status == Some(412)
-}

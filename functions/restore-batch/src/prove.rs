@@ -6,6 +6,7 @@ use backup_aws::s3::head::{Found, Head, Version, head, tags};
 use backup_aws::s3::read;
 use backup_aws::{ApiError, Failure, S3};
 use backup_domain::evidence::{Evidence, Facts, Weighed, compare_read, weigh};
+use backup_domain::restore::carry;
 use backup_domain::restore::conflict::There;
 use backup_domain::restore::proof::{Alike, alike};
 use backup_domain::restore::report::{UNPROVEN, Unproven};
@@ -93,7 +94,7 @@ impl One {
     /// What lies at the target, by HEADs alone: an archived copy cannot be read.
     pub fn by_head(&self, original: &Original, there: &Head) -> There {
         match alike(&original.headed.facts, &there.headed.facts) {
-            Alike::Yes(_) => There::Same,
+            Alike::Yes(_) => same(original, there),
             Alike::No | Alike::Unknown(..) => different(there),
         }
     }
@@ -103,7 +104,7 @@ impl One {
         let facts = &there.headed.facts;
         let (ours, theirs) = match alike(&original.headed.facts, facts) {
             Alike::Unknown(ours, theirs) => (ours, theirs),
-            Alike::Yes(_) => return Ok(There::Same),
+            Alike::Yes(_) => return Ok(same(original, there)),
             Alike::No => return Ok(different(there)),
         };
         if there.headed.archived {
@@ -115,7 +116,7 @@ impl One {
         let theirs = theirs.map_err(|api| at_destination(&api, target))?;
         let ours = self.sum_of(original, ours).await?;
         Ok(if ours == theirs {
-            There::Same
+            same(original, there)
         } else {
             different(there)
         })
@@ -140,6 +141,16 @@ impl One {
             Some(sum) => Ok(sum),
             None => read::crc64nvme(s3, version, facts.size, &facts.etag, self.deadline).await,
         }
+    }
+}
+
+/// Of the same content: whether it is dressed as the copy is.
+fn same(original: &Original, there: &Head) -> There {
+    if carry::is_dressed_alike(&original.headed, &there.headed) {
+        return There::Same;
+    }
+    There::Redressed {
+        modified: there.last_modified.unwrap_or_default(),
     }
 }
 

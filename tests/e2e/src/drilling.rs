@@ -49,8 +49,9 @@ impl World {
 
     /// What a drill has brought to the scratch bucket.
     pub fn drilled(&self, ended: &Ended) -> Contents {
-        let run = ended.arn.rsplit(':').next().expect("a name");
-        self.contents(&self.outputs["DrillBucket"], &format!("{run}/"))
+        let prefix = ended.output["request"]["to"]["prefix"].as_str();
+        let prefix = prefix.expect("it came to its end");
+        self.contents(&self.outputs["DrillBucket"], prefix)
     }
 
     /// One line of the report for each object of a restore or drill, by key.

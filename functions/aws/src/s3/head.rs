@@ -32,6 +32,8 @@ pub struct Head {
     pub version_id: Option<String>,
     /// Last-modified, in whole seconds.
     pub last_modified: Option<Timestamp>,
+    /// Whether a readable copy of what lies in an archive is under way.
+    pub is_asked_for: bool,
 }
 
 /// What a HEAD finds.
@@ -112,6 +114,9 @@ fn read(output: &HeadObjectOutput) -> Head {
         last_modified: output
             .last_modified()
             .and_then(|time| Timestamp::from_second(time.secs()).ok()),
+        is_asked_for: output
+            .restore()
+            .is_some_and(|restore| restore.contains("ongoing-request=\"true\"")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::Config;
+use aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder;
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType, Part,
     ServerSideEncryption, StorageClass,
@@ -205,6 +206,33 @@ pub async fn complete(
     parts: Vec<ListedPart>,
     checksum: Option<&str>,
 ) -> Result<Option<String>, ApiError> {
+    let builder = completion(client, target, upload, parts, checksum);
+    finish(builder).await
+}
+
+/// As [`complete`], where nothing is there but perhaps a delete marker.
+///
+/// # Errors
+/// The answer of S3; 412 when something is there, 409 `ConditionalRequestConflict` when something was
+/// written meanwhile (Amazon S3 API Reference, "CompleteMultipartUpload").
+pub async fn complete_of_nothing(
+    client: &aws_sdk_s3::Client,
+    target: &Target,
+    upload: &Upload,
+    parts: Vec<ListedPart>,
+    checksum: Option<&str>,
+) -> Result<Option<String>, ApiError> {
+    let builder = completion(client, target, upload, parts, checksum);
+    finish(builder.if_none_match("*")).await
+}
+
+fn completion(
+    client: &aws_sdk_s3::Client,
+    target: &Target,
+    upload: &Upload,
+    parts: Vec<ListedPart>,
+    checksum: Option<&str>,
+) -> CompleteMultipartUploadFluentBuilder {
     let value = |name: &str| {
         checksum
             .filter(|_| upload.algorithm == name)
@@ -214,11 +242,7 @@ pub async fn complete(
     let parts = parts
         .into_iter()
         .map(|part| completed(part, &upload.algorithm));
-    let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(COMPLETE)
-        .operation_timeout(COMPLETE)
-        .build();
-    let answer = client
+    client
         .complete_multipart_upload()
         .bucket(&target.destination.bucket)
         .key(&target.key)
@@ -234,6 +258,14 @@ pub async fn complete(
         .set_checksum_crc32_c(value("CRC32C"))
         .set_checksum_type(with_checksums.then_some(ChecksumType::FullObject))
         .mpu_object_size(i64::try_from(upload.plan.object_bytes).unwrap_or(i64::MAX))
+}
+
+async fn finish(builder: CompleteMultipartUploadFluentBuilder) -> Result<Option<String>, ApiError> {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(COMPLETE)
+        .operation_timeout(COMPLETE)
+        .build();
+    let answer = builder
         .customize()
         .config_override(
             Config::builder()

@@ -12,6 +12,8 @@ use crate::object::NULL_VERSION;
 use crate::policy::Deletes;
 
 const TYPE: &str = "detail.deletion-type";
+/// Reason of what a lifecycle rule has removed.
+const EXPIRY: &str = "Lifecycle Expiration";
 
 /// What was done (`deletion-type`; Amazon S3 User Guide, "EventBridge event message structure").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,9 +69,10 @@ impl DeletedEvent {
     ///
     /// Under `mirror` each kind may: even the removal of a version can uncover an older one, or a
     /// delete marker's the object itself. The source is asked; the event alone never deletes.
-    /// Under `keep` it is recorded only.
+    /// Under `keep` it is recorded only, and so is what a lifecycle rule of the source has removed:
+    /// that is no decision of a user's.
     pub fn must_settle(&self, deletes: Deletes) -> bool {
-        deletes == Deletes::Mirror
+        deletes == Deletes::Mirror && self.reason.as_deref() != Some(EXPIRY)
     }
 }
 
@@ -204,6 +207,10 @@ mod tests {
             let event = read(&deleted(kind, Some("v1"))).expect("readable");
             assert!(event.must_settle(Deletes::Mirror));
             assert!(!event.must_settle(Deletes::Keep));
+            let mut expired = deleted(kind, Some("v1"));
+            expired["detail"]["reason"] = json!("Lifecycle Expiration");
+            let expired = read(&expired).expect("readable");
+            assert!(!expired.must_settle(Deletes::Mirror), "recorded only");
         }
     }
 

@@ -160,3 +160,34 @@ fn only_what_the_lifecycle_itself_has_done_for_good_is_followed() {
     }
     assert_eq!(parse(&json!("rubbish")), None);
 }
+
+#[test]
+fn a_merge_keeps_the_rules_of_others_and_is_the_same_when_it_is_done_twice() {
+    let days = |noncurrent_days| Lifecycle {
+        noncurrent_days: Some(noncurrent_days),
+        ..Lifecycle::default()
+    };
+    let ours = |days: &Lifecycle| configuration([("cold", "p/", days)]);
+    let own = json!({"ID": "logs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 3}});
+    let there =
+        json!({"Rules": [own], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"});
+    let first = merged(&there, &ours(&days(90))).expect("merged");
+    assert_eq!(first["Rules"][0], own);
+    assert_eq!(first["Rules"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        first["TransitionDefaultMinimumObjectSize"],
+        "varies_by_storage_class"
+    );
+    let second = merged(&first, &ours(&days(30))).expect("merged");
+    assert_eq!(second["Rules"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        second["Rules"][2]["NoncurrentVersionExpiration"]["NoncurrentDays"],
+        30
+    );
+    assert_eq!(merged(&second, &ours(&days(30))), Ok(second.clone()));
+    assert!(merged(&json!({}), &ours(&days(30))).is_err());
+    let many: Vec<_> = (0..999)
+        .map(|number| json!({"ID": number.to_string()}))
+        .collect();
+    assert!(merged(&json!({"Rules": many}), &ours(&days(30))).is_err());
+}

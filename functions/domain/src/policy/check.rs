@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use globset::GlobBuilder;
 
-use super::{Deletes, Destination, Policy, Rule, Verify};
+use super::{Deletes, Destination, LockMode, ObjectLock, Policy, Rule, Verify};
 use crate::error::{ErrorName, Named};
-use crate::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX, RULE_DESTINATIONS_MAX, SSM_ADVANCED_BYTES_MAX};
+use crate::limits::{
+    KEY_BYTES_MAX, LOCK_DAYS_MAX, NAME_BYTES_MAX, RULE_DESTINATIONS_MAX, SSM_ADVANCED_BYTES_MAX,
+};
 
 /// Why a policy is refused; the message names the place in the document.
 #[derive(Debug, thiserror::Error)]
@@ -176,15 +178,8 @@ fn check_destination(
     {
         return Err(wrong(at("account"), "an account id has 12 digits"));
     }
-    if destination
-        .object_lock
-        .as_ref()
-        .is_some_and(|lock| lock.days == 0)
-    {
-        return Err(wrong(
-            at("objectLock.days"),
-            "retention lasts at least one day",
-        ));
+    if let Some(lock) = &destination.object_lock {
+        check_lock(lock).map_err(|(field, problem)| wrong(at(field), problem))?;
     }
     let lock_days = destination.object_lock.as_ref().map(|lock| lock.days);
     if let Some(lifecycle) = &destination.lifecycle
@@ -192,6 +187,22 @@ fn check_destination(
     {
         let path = format!("lifecycle.{field}");
         return Err(wrong(at(path.trim_end_matches('.')), problem));
+    }
+    Ok(())
+}
+
+fn check_lock(lock: &ObjectLock) -> Result<(), (&'static str, String)> {
+    if lock.days == 0 {
+        let problem = "retention lasts at least one day".to_owned();
+        return Err(("objectLock.days", problem));
+    }
+    if lock.days > LOCK_DAYS_MAX {
+        let problem = format!("{} days: {LOCK_DAYS_MAX} are the most", lock.days);
+        return Err(("objectLock.days", problem));
+    }
+    if lock.mode == LockMode::Compliance && !lock.confirmed {
+        let problem = "COMPLIANCE cannot be undone by anybody until its days are over: read docs/retention.md, then write \"confirmed\": true beside it".to_owned();
+        return Err(("objectLock.confirmed", problem));
     }
     Ok(())
 }

@@ -85,6 +85,9 @@ pub enum FromBackup<'h> {
     Offered(Vec<&'h Held>),
     /// Nothing here carries a marker.
     Foreign,
+    /// An object without a marker was written there after what the moment would be taken for: that
+    /// may be the version itself, whose metadata left no room.
+    Unmarked(&'h Held),
 }
 
 /// What a key was at the end of the second of `at`, by all that its backup holds, in any order.
@@ -99,17 +102,28 @@ pub fn at_moment(held: &[Held], at: Timestamp) -> FromBackup<'_> {
     }
     let before = |moment: Timestamp| moment.as_second() <= at.as_second();
     let written = origins.iter().filter(|it| before(it.last_modified));
+    // What carries no marker was written at the source at any time before it was copied.
+    let unmarked = |since: i64| {
+        let foreign = held.iter().filter(|it| it.what == What::Foreign);
+        foreign
+            .max_by_key(|it| it.modified)
+            .filter(|it| it.modified.as_second() >= since)
+    };
     let Some(latest) = written.max_by(|left, right| left.compare(right)) else {
-        return FromBackup::NotYet;
+        return unmarked(i64::MIN).map_or(FromBackup::NotYet, FromBackup::Unmarked);
     };
     // A delete marker that the backup had on top then hides what was written before it. Below a
     // promoted copy it hides nothing any more: the deletion was undone.
     let top = held.iter().filter(|it| before(it.modified));
     let top = top.max_by_key(|it| it.modified);
-    let is_hidden = top.is_some_and(|it| {
+    let hidden = top.filter(|it| {
         it.what == What::DeleteMarker && it.modified.as_second() >= latest.last_modified.as_second()
     });
-    if is_hidden {
+    let since = hidden.map_or(latest.last_modified, |it| it.modified);
+    if let Some(unmarked) = unmarked(since.as_second()) {
+        return FromBackup::Unmarked(unmarked);
+    }
+    if hidden.is_some() {
         return FromBackup::Deleted;
     }
     let mut copies: Vec<_> = held
@@ -212,6 +226,25 @@ mod tests {
             ..copy("b1", "v1", 1, 1)
         };
         assert_eq!(at_moment(&[foreign], at(5)), FromBackup::Foreign);
+    }
+
+    #[test]
+    fn an_older_version_never_takes_the_place_of_one_whose_copy_had_no_room_for_the_marker() {
+        let unmarked = |second| Held {
+            what: What::Foreign,
+            ..copy("full", "?", 0, second)
+        };
+        let held = [copy("b1", "v1", 10, 11), unmarked(20)];
+        assert_eq!(at_moment(&held, at(30)), FromBackup::Unmarked(&held[1]));
+        // It may have been written at any time before it was copied.
+        assert_eq!(at_moment(&held, at(15)), FromBackup::Unmarked(&held[1]));
+        assert_eq!(at_moment(&held, at(5)), FromBackup::Unmarked(&held[1]));
+        let held = [unmarked(20), copy("b2", "v2", 21, 22)];
+        assert_eq!(offered(&held, 21), ["b2"], "it lies below");
+        let held = [copy("b1", "v1", 10, 11), unmarked(12), marker_at(20)];
+        assert_eq!(at_moment(&held, at(20)), FromBackup::Deleted);
+        let held = [copy("b1", "v1", 10, 11), marker_at(20), unmarked(25)];
+        assert_eq!(at_moment(&held, at(30)), FromBackup::Unmarked(&held[2]));
     }
 
     proptest! {

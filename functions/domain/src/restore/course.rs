@@ -10,19 +10,11 @@ use super::estimate::Estimate;
 use super::line::Copy;
 use super::moment::is_archive;
 use super::report::{Counts, Left};
-use super::request::{Request, Tier};
+use super::request::Request;
 use crate::error::one_line;
 use crate::plan::Tally;
 use crate::policy::Annotations;
 use crate::task::Execution;
-
-/// Seconds between two looks at copies that are brought back from an archive in hours.
-pub const fn wait_seconds(tier: Tier) -> u32 {
-    match tier {
-        Tier::Standard => 1800,
-        Tier::Bulk | Tier::Leave => 3600,
-    }
-}
 
 /// What is left out of a plan is named this often in its summary; the list beside it names all.
 pub const NAMED_MAX: usize = 10;
@@ -85,6 +77,12 @@ pub struct Course {
     pub lines: String,
     /// How long to wait, where that is next.
     pub wait_seconds: u32,
+    /// How long this execution has waited.
+    #[serde(default)]
+    pub waited_seconds: u32,
+    /// Events of its history that this execution has spent, about.
+    #[serde(default)]
+    pub events: u32,
     /// What is planned.
     pub plan: Summary,
     /// What has become of it.
@@ -127,6 +125,11 @@ impl Work {
         format!("{}plan/slice-{slice:05}.jsonl", self.folder)
     }
 
+    /// Those lines of a slice that another pass has something to do with.
+    pub fn open_lines(&self, slice: u32) -> String {
+        format!("{}plan/open-{slice:05}.jsonl", self.folder)
+    }
+
     /// What a run of planning leaves out, and why; `keys` are looked at by its end.
     pub fn left(&self, keys: u64) -> String {
         format!("{}plan/left-{keys:012}.jsonl", self.folder)
@@ -135,6 +138,11 @@ impl Work {
     /// The whole plan: a [`Course`].
     pub fn plan(&self) -> String {
         format!("{}plan/plan.json", self.folder)
+    }
+
+    /// The execution that works in this folder, or was the last to do so.
+    pub fn run(&self) -> String {
+        format!("{}run.json", self.folder)
     }
 
     /// Results of a line.
@@ -218,6 +226,9 @@ pub struct Summary {
     /// Of the archived ones, those in DEEP_ARCHIVE.
     #[serde(default)]
     pub deep: Tally,
+    /// Destinations that have copies of any version of these keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub destinations: BTreeSet<String>,
     /// Regions that they lie in.
     #[serde(default)]
     pub regions: BTreeSet<String>,
@@ -233,6 +244,9 @@ pub struct Summary {
     pub conflicts: u64,
     /// The right version has no copy.
     pub missing: u64,
+    /// The key would be too long at the target.
+    #[serde(default)]
+    pub too_long: u64,
     /// Some of what is left or missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<Left>,

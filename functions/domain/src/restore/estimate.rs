@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::course::Summary;
+use super::passes;
 use super::request::Tier;
 use crate::limits::GIB;
 use crate::plan::{MicroUsd, Tally};
@@ -60,19 +61,26 @@ pub struct Terms {
 /// Estimates a plan.
 pub fn estimate(plan: &Summary, terms: &Terms) -> Estimate {
     let objects = plan.copy.objects;
-    let heads = objects * (HEADS + u64::from(!plan.target_empty)) + plan.hide;
-    let transitions = plan.lines * TRANSITIONS_A_LINE + 10;
-    let mut micro_usd = (objects + plan.hide) * COPY_MICRO_USD
-        + (heads * TEN_HEADS_MICRO_USD).div_ceil(10)
-        + transitions * TRANSITION_MICRO_USD
-        + plan.lines * BATCH_MICRO_USD;
-    if terms.between_regions {
-        micro_usd += gib(plan.copy.bytes, BETWEEN_REGIONS_MICRO_USD_A_GIB);
-    }
     let glacier = Tally {
         objects: plan.archived.objects.saturating_sub(terms.deep.objects),
         bytes: plan.archived.bytes.saturating_sub(terms.deep.bytes),
     };
+    let hours = hours(glacier, terms);
+    let passes = passes::estimated(terms.tier, hours);
+    // Each look at an archive is a run for each line that waits, and a HEAD for each of its copies.
+    let looks = passes * plan.lines.min(plan.archived.objects);
+    let heads = objects * (HEADS + u64::from(!plan.target_empty))
+        + passes * plan.archived.objects
+        + plan.hide;
+    let runs = plan.lines + looks;
+    let transitions = runs * TRANSITIONS_A_LINE + 10;
+    let mut micro_usd = (objects + plan.hide) * COPY_MICRO_USD
+        + (heads * TEN_HEADS_MICRO_USD).div_ceil(10)
+        + transitions * TRANSITION_MICRO_USD
+        + runs * BATCH_MICRO_USD;
+    if terms.between_regions {
+        micro_usd += gib(plan.copy.bytes, BETWEEN_REGIONS_MICRO_USD_A_GIB);
+    }
     micro_usd += retrieval(glacier, terms.tier, false) + retrieval(terms.deep, terms.tier, true);
     let at_once = LINES_AT_ONCE.min(plan.lines.max(1));
     let by_objects = objects / (OBJECTS_A_SECOND * at_once);
@@ -82,7 +90,7 @@ pub fn estimate(plan: &Summary, terms: &Terms) -> Estimate {
         transitions,
         micro_usd,
         seconds: by_objects.max(by_bytes).max(5),
-        archive_hours_max: hours(glacier, terms),
+        archive_hours_max: hours,
     }
 }
 
@@ -185,12 +193,17 @@ mod tests {
             ..HERE
         };
         let cold = estimate(&some, &deep);
-        assert_eq!(cold.micro_usd - near.micro_usd, 1000 * 100 + 100 * 20_000);
+        // Every half hour for half a day: a HEAD of each, two transitions and a run of each of ten lines.
+        let looks = 24 * (1000 * 4 / 10 + 10 * (2 * 25 + 70));
+        let retrieval = 1000 * 100 + 100 * 20_000;
+        assert_eq!(cold.micro_usd - near.micro_usd, retrieval + looks);
+        assert_eq!(cold.transitions - near.transitions, 24 * 10 * 2);
         assert_eq!(cold.archive_hours_max, 12);
         let bulk = estimate(&some, &HERE);
+        let looks = 12 * (1000 * 4 / 10 + 10 * (2 * 25 + 70));
         assert_eq!(
             (bulk.micro_usd, bulk.archive_hours_max),
-            (near.micro_usd, 12)
+            (near.micro_usd + looks, 12)
         );
     }
 

@@ -7,6 +7,7 @@ use super::course::Work;
 use super::request::{Archive, Mode, To};
 use crate::SourceObject;
 use crate::evidence::Evidence;
+use crate::limits::GIB;
 use crate::plan::json_line;
 use crate::policy::Annotations;
 
@@ -15,7 +16,12 @@ pub const ITEMS_MAX: usize = 100;
 /// Bytes of one line's items: a line is the input of a child execution, 256 KiB at most (AWS Step
 /// Functions Developer Guide, "Service quotas").
 pub const LINE_BYTES_MAX: usize = 128 * 1024;
-/// Lines of one slice. Each leaves a few bytes in the output of the Map, which takes 256 KiB at most.
+/// Bytes of the objects of one line at most, but for a line of one object: large ones are copied one
+/// after another by one function, and many lines side by side.
+pub const LINE_CONTENT_BYTES_MAX: u64 = 64 * GIB;
+/// Bytes of the objects of one slice at most, which bounds its lines.
+pub const SLICE_CONTENT_BYTES_MAX: u64 = 1000 * LINE_CONTENT_BYTES_MAX;
+/// Lines of one slice that holds small objects. Each leaves a few bytes in the output of the Map, which takes 256 KiB at most.
 pub const LINES_MAX: usize = 1000;
 
 /// One line: everything that its function must know.
@@ -63,6 +69,16 @@ pub struct Item {
     /// The copy to restore; absent: hide the key behind a delete marker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<Copy>,
+    /// Copies of the same version in other destinations: taken, in this order, where that one is
+    /// gone, damaged or out of reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Copy>,
+}
+
+impl Item {
+    fn content_bytes(&self) -> u64 {
+        self.copy.as_ref().map_or(0, |copy| copy.size)
+    }
 }
 
 /// A version of the backup.
@@ -113,16 +129,21 @@ impl Copy {
 
 /// Deals items to lines, `items_max` to each at most, in the order they come.
 pub fn deal(items: Vec<Item>, items_max: usize) -> Vec<Vec<Item>> {
-    let (mut lines, mut bytes) = (Vec::<Vec<Item>>::new(), 0);
+    let (mut lines, mut bytes, mut content) = (Vec::<Vec<Item>>::new(), 0, 0_u64);
     for item in items {
-        let own = json_line(&item).len() + 1;
+        let (own, more) = (json_line(&item).len() + 1, item.content_bytes());
         let line = lines.last_mut();
-        let fits = |line: &&mut Vec<Item>| line.len() < items_max && bytes + own <= LINE_BYTES_MAX;
+        let fits = |line: &&mut Vec<Item>| {
+            line.len() < items_max
+                && bytes + own <= LINE_BYTES_MAX
+                && content.saturating_add(more) <= LINE_CONTENT_BYTES_MAX
+        };
         if let Some(line) = line.filter(fits) {
             bytes += own;
+            content += more;
             line.push(item);
         } else {
-            bytes = own;
+            (bytes, content) = (own, more);
             lines.push(vec![item]);
         }
     }
@@ -139,6 +160,7 @@ mod tests {
         Item {
             key: key.to_owned(),
             at: None,
+            others: vec![],
             copy: Some(Copy {
                 bucket: "backup".into(),
                 region: "eu-west-1".into(),
@@ -178,5 +200,19 @@ mod tests {
         assert_eq!(deal(vec![], 100).len(), 0);
         let dealt = deal(vec![item("k"); 101], 100);
         assert_eq!(dealt.iter().map(Vec::len).collect::<Vec<_>>(), [100, 1]);
+    }
+
+    #[test]
+    fn large_objects_are_dealt_to_many_lines() {
+        let large = |bytes| {
+            let mut item = item("k");
+            item.copy.as_mut().expect("one").size = bytes;
+            item
+        };
+        let lengths = |items| deal(items, 100).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(vec![large(1000 * GIB); 100]), [1; 100]);
+        assert_eq!(lengths(vec![large(16 * GIB); 10]), [4, 4, 2]);
+        let mixed = vec![large(1), large(1000 * GIB), large(1), large(1)];
+        assert_eq!(lengths(mixed), [1, 1, 2]);
     }
 }

@@ -131,6 +131,8 @@ pub enum Outcome {
     Conflict,
     /// The right version has no copy.
     Missing,
+    /// Its key would be too long at the target.
+    TooLong,
     /// It is being brought back from an archive.
     Waiting,
     /// It lies in an archive, and is to be left there.
@@ -140,8 +142,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether another try has nothing to do.
+    /// Whether another try has nothing to do. What is missing or in the way may be mended by then.
     pub const fn is_final(self) -> bool {
+        !matches!(
+            self,
+            Self::Waiting | Self::Failed | Self::Missing | Self::Conflict
+        )
+    }
+
+    /// Whether a try has come to an end with it, one way or another.
+    pub const fn is_settled(self) -> bool {
         !matches!(self, Self::Waiting | Self::Failed)
     }
 }
@@ -160,6 +170,8 @@ pub struct Counts {
     pub conflicts: u64,
     /// Without a copy.
     pub missing: u64,
+    /// Whose key would be too long at the target.
+    pub too_long: u64,
     /// In an archive.
     pub waiting: u64,
     /// Left in an archive, as asked.
@@ -181,6 +193,7 @@ impl Counts {
             Outcome::Hidden => self.hidden += 1,
             Outcome::Conflict => self.conflicts += 1,
             Outcome::Missing => self.missing += 1,
+            Outcome::TooLong => self.too_long += 1,
             Outcome::Waiting => self.waiting += 1,
             Outcome::Archived => self.archived += 1,
             Outcome::Failed => self.failed += 1,
@@ -199,6 +212,7 @@ impl Counts {
         self.hidden += other.hidden;
         self.conflicts += other.conflicts;
         self.missing += other.missing;
+        self.too_long += other.too_long;
         self.waiting += other.waiting;
         self.archived += other.archived;
         self.failed += other.failed;
@@ -208,7 +222,7 @@ impl Counts {
 
     /// Whether the moment is back, but for what was left on purpose.
     pub const fn is_complete(&self) -> bool {
-        self.missing == 0 && self.failed == 0 && self.waiting == 0
+        self.missing == 0 && self.too_long == 0 && self.failed == 0 && self.waiting == 0
     }
 }
 
@@ -218,7 +232,7 @@ impl Counts {
 pub struct Left {
     /// Source key.
     pub key: String,
-    /// `conflict` or `missing`.
+    /// `conflict`, `missing` or `toolong`.
     pub outcome: Outcome,
     /// Why.
     pub why: String,
@@ -241,6 +255,7 @@ pub fn verdict(done: &Counts) -> String {
         (done.hidden, "behind delete markers"),
         (done.conflicts, "conflicts, left as they were"),
         (done.missing, "without a copy in the backup"),
+        (done.too_long, "with too long a key at the target"),
         (done.archived, "left in an archive"),
         (done.failed, "failed"),
         (done.unproven, "of these left at the target, not proven"),

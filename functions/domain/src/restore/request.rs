@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::refusal::RequestError;
 use super::sample::Sample;
-use crate::error::{ErrorName, Named};
 use crate::limits::KEY_BYTES_MAX;
 
 /// One restore.
@@ -138,121 +138,18 @@ pub enum Tier {
     Leave,
 }
 
-/// Why a restore cannot be asked for like that. Nothing has been written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// No request can be read.
-    #[error("the input is no restore: {problem}")]
-    Unreadable {
-        /// What the parser says.
-        problem: String,
-    },
-    /// Key and prefix, or neither.
-    #[error("name either key or prefix (\"\" is the whole bucket)")]
-    KeyOrPrefix,
-    /// The state of a moment to come is not known.
-    #[error("the moment {at} is in the future; it is {now}")]
-    Future {
-        /// Moment asked for.
-        at: Timestamp,
-        /// Now.
-        now: Timestamp,
-    },
-    /// Over the source, and not told so.
-    #[error("the target is the source itself, {bucket}")]
-    IsSource {
-        /// The source.
-        bucket: String,
-    },
-    /// A rollback anywhere else would hide other people's objects.
-    #[error("a rollback goes to the source itself, {bucket}, without a prefix")]
-    NotSource {
-        /// The source.
-        bucket: String,
-    },
-    /// A backup is never written to by a restore.
-    #[error("the target {bucket} is a backup")]
-    IsBackup {
-        /// The target.
-        bucket: String,
-    },
-    /// The machine may not write there.
-    #[error("the target {bucket} is not among the buckets that this deployment may restore to")]
-    NotGranted {
-        /// The target.
-        bucket: String,
-    },
-    /// There is no scratch bucket.
-    #[error("this deployment has no drills, and no bucket for them")]
-    NoDrill,
-    /// No such bucket.
-    #[error("there is no bucket {bucket} in {region}")]
-    NoBucket {
-        /// The target.
-        bucket: String,
-        /// Where it was looked for.
-        region: String,
-    },
-    /// Covering and hiding would destroy.
-    #[error("{bucket} keeps no versions, so that a restore over it would destroy what it covers")]
-    Unversioned {
-        /// The target.
-        bucket: String,
-    },
-    /// The backup has never heard of such keys.
-    #[error("nothing is backed up of {what}")]
-    Nothing {
-        /// The key or prefix.
-        what: String,
-    },
-    /// The backup begins later.
-    #[error("{at} is before the first version that is known of {what}, which is of {earliest}")]
-    TooEarly {
-        /// Moment asked for.
-        at: Timestamp,
-        /// The key or prefix.
-        what: String,
-        /// The first that is known.
-        earliest: Timestamp,
-    },
-    /// Days or prefix out of bounds.
-    #[error("{field} cannot be {value}")]
-    OutOfBounds {
-        /// Name of the field.
-        field: &'static str,
-        /// What it says.
-        value: String,
-    },
-}
-
-impl Named for RequestError {
-    fn name(&self) -> ErrorName {
-        ErrorName::InvalidRestore
-    }
-
-    fn advice(&self) -> String {
-        match self {
-            Self::Future { .. } => "name a moment that has passed".to_owned(),
-            Self::IsSource { .. } => "name another bucket or a prefix; or choose a mode: in-place brings back what is missing and leaves the rest, overwrite covers what differs, rollback also hides what came later".to_owned(),
-            Self::NotSource { .. } => "leave out the target's prefix and name the source, or choose another mode".to_owned(),
-            Self::NotGranted { .. } => "add the bucket to the parameter RestoreBucketNames and deploy".to_owned(),
-            Self::NoDrill => "set the parameter DrillDays and deploy".to_owned(),
-            Self::NoBucket { .. } => "check bucket and region; a restore makes no buckets".to_owned(),
-            Self::Unversioned { .. } => "enable versioning on the bucket and wait 15 minutes, or restore beside it".to_owned(),
-            Self::Nothing { .. } => "check the spelling; keys are compared byte for byte".to_owned(),
-            Self::TooEarly { .. } => "name a later moment".to_owned(),
-            _ => self.name().advice().to_owned(),
-        }
-    }
-}
-
 /// What an execution's input asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// To plan a restore, and to carry it out unless `dryRun`.
     New(Box<Request>),
-    /// To carry out what was planned, or to go on where it stopped: the folder of its plan.
-    Planned(String),
+    /// To carry out what was planned, or to go on where it stopped.
+    Planned {
+        /// Folder of its plan.
+        folder: String,
+        /// Only to say what it is.
+        show: bool,
+    },
     /// To try a restore with a sample.
     Drill(Sample),
 }
@@ -281,7 +178,10 @@ pub fn parse(input: &Value) -> Result<Input, RequestError> {
         let folder = folder.ok_or_else(|| RequestError::Unreadable {
             problem: format!("plan names a folder, {FOLDER}…/"),
         })?;
-        return Ok(Input::Planned(folder.to_owned()));
+        return Ok(Input::Planned {
+            folder: folder.to_owned(),
+            show: input["dryRun"] == true,
+        });
     }
     if input.get("sample").is_some() {
         return Sample::parse(input).map(Input::Drill);

@@ -14,13 +14,16 @@ use sha2::{Digest, Sha256};
 use super::moment::{AtMoment, at_moment, is_archive};
 use super::request::{Archive, From, Mode, Request, RequestError, Tier, To};
 use crate::catalog::RecoveryPoint;
-use crate::limits::GIB;
+use crate::limits::{GIB, KEY_BYTES_MAX};
 use crate::policy::NotifyLevel;
 
 /// Objects of one drill at most: what is planned in one run of one function.
 pub const OBJECTS_MAX: u32 = 10_000;
 /// Parts that a Scan is cut into at most (Amazon DynamoDB API Reference, "Scan": `TotalSegments`).
 pub const SEGMENTS_MAX: u32 = 1_000_000;
+
+/// Bytes of the prefix of one run in the scratch bucket, so that few keys are too long behind it.
+const PREFIX_BYTES: usize = 9;
 
 /// What a drill is asked for: the field `sample` of its input, all of it optional.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +88,7 @@ impl Sample {
         Ok(sample)
     }
 
-    /// The restore that it comes to: into the scratch bucket, under the name of the run.
+    /// The restore that it comes to: into the scratch bucket, under a short hash of the run's name.
     pub fn request(self, run: &str, scratch: &str, now: Timestamp) -> Request {
         let tier = if self.archived {
             Tier::Bulk
@@ -97,13 +100,14 @@ impl Sample {
         } else {
             self.seed.clone()
         };
+        let prefix = format!("{}/", &hex(run)[..PREFIX_BYTES - 1]);
         Request {
             prefix: Some(String::new()),
             key: None,
             at: now,
             to: To {
                 bucket: scratch.to_owned(),
-                prefix: format!("{run}/"),
+                prefix,
                 region: None,
                 owner: None,
             },
@@ -176,6 +180,7 @@ impl Sample {
             .as_ref()
             .map(|copy| copy.storage_class.as_deref());
         point.object.deletion.is_none()
+            && point.object.key.len() + PREFIX_BYTES <= KEY_BYTES_MAX
             && point.in_order().is_stored()
             && point.in_order().good_copy().is_some()
             && class.is_some_and(|class| self.archived || !class.is_some_and(is_archive))
@@ -229,6 +234,10 @@ pub struct Candidate {
     pub in_parts: bool,
     /// Whether it is no longer the latest.
     pub is_old: bool,
+}
+
+fn hex(run: &str) -> String {
+    format!("{:016x}", rank(run, &["prefix"]))
 }
 
 /// A number that is as good as random, and always the same for the same words.

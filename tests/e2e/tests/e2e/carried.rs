@@ -149,7 +149,8 @@ fn class_key_and_retention_are_the_destinations_by_both_paths() {
     let mut policy: serde_json::Value = serde_json::from_str(&world.usual_policy()).unwrap();
     policy["destinations"]["primary"]["storageClass"] = json!("GLACIER_IR");
     policy["destinations"]["primary"]["kmsKey"] = json!("alias/none");
-    policy["destinations"]["primary"]["objectLock"] = json!({"mode": "COMPLIANCE", "days": 9});
+    policy["destinations"]["primary"]["objectLock"] =
+        json!({"mode": "COMPLIANCE", "days": 9, "confirmed": true});
     world.put_policy(&policy.to_string());
     let sent: Vec<_> = [("plain/class-small", 10), ("plain/class-large", 8 << 20)]
         .into_iter()

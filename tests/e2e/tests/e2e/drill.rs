@@ -187,8 +187,10 @@ fn a_drill_finds_copies_that_are_damaged_or_missing_and_names_them() {
     let unproven = &found[bad[2]]["unproven"];
     assert_eq!(unproven["tagged"], true, "{unproven}");
     let run = ended.arn.rsplit(':').next().unwrap();
-    let target = format!("{run}/{}", bad[2]);
-    let tags = world.tags(&world.outputs["DrillBucket"], &target);
+    let place = unproven["place"].as_str().unwrap();
+    let target = place.splitn(4, '/').nth(3).unwrap();
+    assert!(target.ends_with(bad[2]), "{place}");
+    let tags = world.tags(&world.outputs["DrillBucket"], target);
     assert_eq!(tags["s3-backup-restore"], "unproven");
     let told = world.told(run);
     assert_eq!(told.len(), 1, "{told:?}");
@@ -233,11 +235,14 @@ fn a_drill_that_comes_to_no_end_is_told_and_counted() {
     assert!(said.contains("came to no end: AccessDenied"), "{said}");
     let run = ended.arn.rsplit(':').next().unwrap();
     assert_eq!(world.told(run).len(), 1);
-    // A request that cannot be meant is whoever's who made it.
+    // A request that cannot be meant is told, and is no drill.
     let refused = world.drill(&json!({"objects": 0}));
     assert_eq!(refused.error, "InvalidRestore", "{refused:?}");
     let run = refused.arn.rsplit(':').next().unwrap();
-    assert_eq!(world.told(run).len(), 0);
+    assert_eq!(world.told(run).len(), 1);
+    let silent = world.drill(&json!({"objects": 0, "notify": "none"}));
+    let run = silent.arn.rsplit(':').next().unwrap();
+    assert_eq!(world.told(run).len(), 1, "its level cannot be read either");
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn the_command_line_shows_asks_restores_and_reports() {
     let changes = ["one", "two"].map(|name| (format!("typed/{name}"), Some(name.into())));
     world.change(&changes);
     let at = world.moment();
-    let to = format!("{SCRATCH}/typed-again/");
+    // A folder, with or without its slash.
+    let to = format!("{SCRATCH}/typed-again");
     let plain = ["--prefix", "typed/", "--at", &at, "--to", &to];
     let with = |more: &[&'static str]| [&plain[..], more].concat();
     let there = || world.contents(SCRATCH, "typed-again/typed/");
@@ -34,6 +35,19 @@ fn the_command_line_shows_asks_restores_and_reports() {
             planned.out
         );
     }
+    assert!(
+        planned
+            .out
+            .contains("becomes s3://restore-scratch/typed-again/typed/"),
+        "{}",
+        planned.out
+    );
+    let folder = planned.out.split("plan: ").nth(1).unwrap().trim();
+    let unasked = restore(world, &["--plan", folder]);
+    assert_eq!(unasked.code, Some(2), "{}", unasked.err);
+    assert!(unasked.out.contains("objects to copy"), "{}", unasked.out);
+    let planned_otherwise = restore(world, &["--plan", folder, "--overwrite"]);
+    assert_eq!(planned_otherwise.code, Some(2), "{}", planned_otherwise.out);
     let unasked = restore(world, &plain);
     assert_eq!(unasked.code, Some(2), "{}", unasked.err);
     assert!(unasked.err.contains("hint: --yes"), "{}", unasked.err);
@@ -44,6 +58,24 @@ fn the_command_line_shows_asks_restores_and_reports() {
     assert!(done.out.contains("Restored: 2 objects"), "{}", done.out);
     assert!(done.out.contains("/report/report.md"), "{}", done.out);
     assert_eq!(there()["two"], b"two");
+    let started = done.err.split("started ").last().unwrap();
+    let run = started.lines().next().unwrap().rsplit(':').next().unwrap();
+    let followed = restore(world, &["--follow", run]);
+    assert_eq!(followed.code, Some(0), "{}{}", followed.out, followed.err);
+    assert_eq!(
+        followed.out,
+        done.out
+            .lines()
+            .rev()
+            .take(2)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    );
+    let unknown = restore(world, &["--follow", "never-was"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.err);
 
     world
         .cloud

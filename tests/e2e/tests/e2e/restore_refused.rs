@@ -3,6 +3,7 @@
 
 use backup_e2e::iam::Permission;
 use backup_e2e::restoring::{NO_BUCKET, SCRATCH, UNVERSIONED};
+use backup_e2e::world::wait;
 use backup_e2e::{Fault, World};
 use serde_json::{Value, json};
 
@@ -49,6 +50,10 @@ fn a_restore_that_cannot_be_meant_is_refused_by_name_and_writes_nothing() {
         ),
         (json!({"mode": "rollback"}), "a rollback goes to the source"),
         (json!({"mode": "in-place"}), "a rollback goes to the source"),
+        (
+            json!({"destination": "nope"}),
+            "those that have some: primary",
+        ),
         (json!({"surprise": 1}), "unknown field"),
         (json!({"sample": {}}), "unknown field"),
     ] {
@@ -57,7 +62,8 @@ fn a_restore_that_cannot_be_meant_is_refused_by_name_and_writes_nothing() {
         let message = ended.cause["message"].as_str().unwrap();
         assert!(message.contains(said), "{more}: {message}");
         assert!(!ended.cause["advice"].as_str().unwrap().is_empty());
-        assert_eq!(ended.states, ["PlanRestore", "RestoreFailed"], "{more}");
+        let states = ["PlanRestore", "TellUnfinished", "RestoreFailed"];
+        assert_eq!(ended.states, states, "{more}");
     }
     let ended = world.drill(&json!({}));
     assert_eq!(ended.error, "InvalidRestore", "{ended:?}");
@@ -85,6 +91,21 @@ fn a_target_that_refuses_is_named() {
     assert!(
         ended.cause["message"].as_str().unwrap().contains(SCRATCH),
         "{ended:?}"
+    );
+    let run = ended.arn.rsplit(':').next().unwrap();
+    wait("it is told", || match world.told(run).len() {
+        1 => Ok(()),
+        other => Err(format!("{other} messages")),
+    });
+
+    let moved = Fault::Status(301);
+    world.proxy.fail("ListObjectsV2", to, moved, 1);
+    let ended = world.restore(&input);
+    assert_eq!(ended.error, "InvalidRestore", "{ended:?}");
+    let said = ended.cause.to_string();
+    assert!(
+        said.contains("does not lie in") && said.contains("--to-region"),
+        "{said}"
     );
 
     world.proxy.fail("CopyObject", to, Fault::Status(403), 1);
@@ -169,7 +190,12 @@ fn make_every_call(world: &World) {
     let beside = json!({"key": "calls/small", "at": at, "to": {"bucket": world.source(), "prefix": "tagged-calls/"}});
     let ended = world.restore(&beside);
     assert_eq!(ended.error, "RestoreIncomplete", "{ended:?}");
+    let mut planned = single.clone();
+    planned["dryRun"] = json!(true);
+    let planned = world.restore(&planned);
+    let planned = json!({"plan": planned.output["work"]["folder"], "dryRun": true});
     for input in [
+        planned,
         single,
         input("calls/", json!({})),
         input("calls/", bare),

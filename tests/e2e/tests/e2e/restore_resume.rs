@@ -111,6 +111,10 @@ fn a_restore_that_is_stopped_goes_on_by_its_plan_and_copies_nothing_again() {
             _ => Ok(()),
         }
     });
+    let second = world.restore(&plan);
+    assert_eq!(second.error, "InvalidRestore", "{second:?}");
+    let said = second.cause["message"].as_str().unwrap();
+    assert!(said.contains("still runs"), "{said}");
     world.stop(&first);
     // A function that was called runs to its end, and so does one of a real account.
     wait("what was under way is over", || quiet(world, &to));

@@ -130,3 +130,25 @@ fn deletions_are_kept_unless_a_rule_mirrors_them() {
     let deletes: Vec<_> = policy.rules.iter().map(|rule| rule.deletes).collect();
     assert_eq!(deletes, [Deletes::Keep, Deletes::Keep, Deletes::Mirror]);
 }
+
+#[test]
+fn a_lock_that_nobody_can_lift_must_be_meant_and_none_is_endless() {
+    let with = |lock: &str| {
+        format!(
+            r#"{{"version":1,"destinations":{{"p":{{"bucket":"b","region":"r","objectLock":{lock}}}}},"rules":[]}}"#
+        )
+    };
+    let compliance = refused(&with(r#"{"mode":"COMPLIANCE","days":30}"#));
+    assert!(
+        compliance.contains("objectLock.confirmed") && compliance.contains("cannot be undone"),
+        "{compliance}"
+    );
+    let endless = refused(&with(r#"{"mode":"GOVERNANCE","days":3651}"#));
+    assert!(endless.contains("3650 are the most"), "{endless}");
+    for lock in [
+        r#"{"mode":"COMPLIANCE","days":3650,"confirmed":true}"#,
+        r#"{"mode":"GOVERNANCE","days":3650}"#,
+    ] {
+        assert!(parse(&with(lock), &[]).is_ok(), "{lock}");
+    }
+}

@@ -77,7 +77,13 @@ fn what_cannot_be_read_says_where() {
         json!({"prefix": "", "key": "k", "at": "2026-11-01T00:00:00Z", "to": {"bucket": "b"}});
     assert_eq!(parse(&both), Err(RequestError::KeyOrPrefix));
     let planned = parse(&json!({"plan": "restores/x/"}));
-    assert_eq!(planned, Ok(Input::Planned("restores/x/".to_owned())));
+    assert_eq!(
+        planned,
+        Ok(Input::Planned {
+            folder: "restores/x/".to_owned(),
+            show: false
+        })
+    );
 }
 
 #[test]

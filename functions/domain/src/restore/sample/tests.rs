@@ -77,10 +77,9 @@ fn a_drill_goes_to_the_scratch_bucket_and_is_refused_anywhere_near_source_and_ba
     let now = at(1_000_000);
     let checked = |scratch: &str| {
         let request = sample(1, "").request("run-1", scratch, now);
-        assert_eq!(
-            (request.to.prefix.as_str(), request.mode),
-            ("run-1/", Mode::Beside)
-        );
+        assert_eq!((request.to.prefix.len(), request.mode), (9, Mode::Beside));
+        let other = sample(1, "").request("run-2", scratch, now);
+        assert_ne!(request.to.prefix, other.to.prefix);
         assert_eq!(
             request.sample.as_ref().map(|it| it.seed.as_str()),
             Some("run-1")
@@ -124,6 +123,13 @@ fn versions_that_have_no_readable_copy_are_no_candidates() {
     all[1].bad = vec!["copy-of-v1".to_owned()];
     assert_eq!(own.candidate(all, now), None, "verification refused it");
     assert_eq!(own.candidate(vec![], now), None);
+    let longest = |bytes| own.candidate(points(&"k".repeat(bytes), "primary", 1), now);
+    assert!(longest(1015).is_some());
+    assert_eq!(
+        longest(1016),
+        None,
+        "its key would be too long in the scratch bucket"
+    );
 }
 
 proptest! {
