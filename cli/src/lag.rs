@@ -22,6 +22,9 @@ pub async fn show(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
             figures["destination"] = json!(destination);
             figures["oldestSeconds"] = json!(lag.oldest_seconds(now));
             figures["measured"] = json!(marks.counted);
+            if let Some(waiting) = marks.waiting {
+                figures["eventsWaiting"] = json!(waiting);
+            }
             say::json(&figures)?;
         }
     } else if !marks.lags.is_empty() {
@@ -37,6 +40,9 @@ pub async fn show(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
             &header,
             marks.lags.iter().map(|(name, lag)| row(name, lag, now)),
         )?;
+        if let Some(waiting) = marks.waiting {
+            say::line(&format!("{waiting} events wait in the queue"))?;
+        }
     }
     Ok(if failed {
         Verdict::NotWell

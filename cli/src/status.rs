@@ -93,7 +93,7 @@ async fn backfills(stack: &Stack) -> Result<BTreeMap<String, Backfill>, Failure>
     Ok(found)
 }
 
-async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
+async fn look(stack: &Stack) -> Result<Whereabouts, Failure> {
     let (clients, resources) = (&stack.clients, &stack.resources);
     let catalog = stack.catalog();
     let mut now = Whereabouts::default();
@@ -141,6 +141,11 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
         now.away.extend(open);
     }
     now.backfills = backfills(stack).await?;
+    Ok(now)
+}
+
+async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
+    let now = look(stack).await?;
     if global.json {
         say::json(&now)?;
     } else {

@@ -31,8 +31,8 @@ const UNTOLD: SignedDuration = SignedDuration::from_mins(15);
 pub struct Breakers {
     catalog: Catalog,
     limits: Limits,
-    /// When each was last seen closed.
-    closed_at: Mutex<HashMap<String, Timestamp>>,
+    /// When each was last seen closed, and whether it counted failures then.
+    closed_at: Mutex<HashMap<String, (Timestamp, bool)>>,
 }
 
 /// What redriving may start for a destination.
@@ -152,7 +152,7 @@ impl Breakers {
             .closed_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        closed_at.get(destination).is_some_and(|read_at| {
+        closed_at.get(destination).is_some_and(|(read_at, _)| {
             let age = now.duration_since(*read_at);
             !age.is_negative() && age < BELIEVED
         })
@@ -172,9 +172,27 @@ impl Breakers {
         if breaker.as_ref().is_some_and(|it| it.open.is_some()) {
             closed_at.remove(destination);
         } else {
-            closed_at.insert(destination.to_owned(), now);
+            let counts = breaker.as_ref().is_some_and(|it| it.failures > 0);
+            closed_at.insert(destination.to_owned(), (now, counts));
         }
         Ok(breaker)
+    }
+
+    /// Notes that a copy was made at a destination, where failures were counted when its breaker was
+    /// read.
+    pub async fn reached(&self, destination: &str) {
+        let counted = {
+            let mut closed_at = self
+                .closed_at
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let seen = closed_at.get_mut(destination);
+            seen.is_some_and(|(_, counts)| std::mem::take(counts))
+        };
+        if counted {
+            self.write(destination, |breaker, _| breaker?.reached())
+                .await;
+        }
     }
 
     /// Notes a failure of `owner`, which may have copied before; returns the change of state that it

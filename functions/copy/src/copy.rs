@@ -30,7 +30,11 @@ async fn admitted(
 ) -> Result<Copied, Failure> {
     let probe = breakers.admit(&task.target, task.execution.as_ref());
     let probe = probe.await?;
+    let destination = task.target.name.clone();
     let copied = tried(clients, task, sent).await?;
+    if copied.version_id.is_some() {
+        breakers.reached(&destination).await;
+    }
     Ok(Copied { probe, ..copied })
 }
 

@@ -32,7 +32,7 @@ const DOUBLINGS_MAX: u32 = 3;
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Failures within the window that open it; 0 means that there is no breaker.
+    /// Failures within the window, and none that got through between them, that open it; 0 means that there is no breaker.
     pub failures: u32,
     /// How long failures are counted together.
     pub window: SignedDuration,
@@ -47,7 +47,7 @@ pub struct Limits {
 pub struct Breaker {
     /// Counts writes.
     pub revision: u64,
-    /// Failures since `since`, while it is closed.
+    /// Failures since `since`, while it is closed, and since the last copy that was made.
     pub failures: u32,
     /// When the first of them was.
     pub since: Timestamp,
@@ -198,6 +198,15 @@ impl Breaker {
         let times = 1 << open.failed_probes.min(DOUBLINGS_MAX);
         open.retry_at = after(now, limits.cool_down.saturating_mul(times));
         Some(next)
+    }
+
+    /// A copy was made there: what failed before says nothing of the destination any more. One that is
+    /// open is closed by its probe alone.
+    pub fn reached(&self) -> Option<Self> {
+        (self.open.is_none() && self.failures > 0).then(|| Self {
+            failures: 0,
+            ..self.written()
+        })
     }
 
     /// The copy of a probe is stored: it closes, whoever else is trying by now.

@@ -106,7 +106,10 @@ impl Filter {
         };
         match rule {
             Some(rule) => Ok(self.decision(work.object.clone(), rule, targets, &done)),
-            None => Ok(nothing("skipped", reasons(&done), NotifyLevel::default())),
+            None => Ok(Decision {
+                held: done.iter().any(|idle| idle.held),
+                ..nothing("skipped", reasons(&done), NotifyLevel::default())
+            }),
         }
     }
 

@@ -49,7 +49,9 @@ impl Filter {
         };
         let mut fresh: Vec<Target> = Vec::new();
         for name in &rule.destinations {
-            let has_one = points.iter().any(|point| point.destination == *name);
+            // One that failed is tried again: its own event may have been about tags.
+            let mut others = points.iter().filter(|point| point.destination == *name);
+            let has_one = others.any(|point| point.status != Status::Failed);
             if !has_one && wanted(event.redrive.as_ref(), name) {
                 fresh.push(target(&policy, rule, name, &object)?);
             }

@@ -1,13 +1,11 @@
-//! What is under way elsewhere: in parts on the backup machine, or by somebody else's execution; and
-//! what failed. The catalog says what has become of it.
+//! What is under way elsewhere, by somebody else's execution; and what failed. The catalog says what has become of it.
 
 use std::sync::Arc;
 
+use backup_aws::Failure;
 use backup_aws::at_once::each;
 use backup_aws::catalog::{Catalog, Gone};
-use backup_aws::elsewhere::{Asked, now};
 use backup_aws::s3::documents::Documents;
-use backup_aws::{Failure, StepFunctions};
 use backup_domain::backfill::course::Work;
 use backup_domain::backfill::elsewhere::{self, Now, is_mended};
 use backup_domain::backfill::event::Source;
@@ -22,7 +20,6 @@ const AT_ONCE: usize = 32;
 /// Where to look.
 pub struct Elsewhere {
     pub catalog: Catalog,
-    pub executions: StepFunctions,
     /// ARN of the backup machine.
     pub machine: String,
     pub source: String,
@@ -78,19 +75,16 @@ impl Elsewhere {
         tally::keep(&self.catalog, documents, work, slice, kept).await
     }
 
+    /// What a line has started it has waited for: only what somebody else held is left.
     async fn now(&self, work: &Work, open: &Open) -> Result<Now, Failure> {
+        let pk = partition_key(&self.source, &open.key);
+        let points = self.catalog.points_of_key(&pk).await?;
         let source = Source {
             bucket: &self.source,
             account: &self.account,
             region: &self.region,
         };
-        let asked = Asked {
-            catalog: &self.catalog,
-            executions: &self.executions,
-            machine: &self.machine,
-            source,
-        };
-        now(asked, work, open).await
+        Ok(elsewhere::now(open, &points, work, source, &self.machine))
     }
 
     async fn mended(&self, failed: &Failed) -> Result<bool, Failure> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use backup_aws::catalog::{Catalog, Gone};
 use backup_aws::s3::documents::Documents;
-use backup_aws::{Clients, ErrorName, Failure, Sns, StepFunctions, metrics, topic};
+use backup_aws::{Clients, ErrorName, Failure, Sns, metrics, topic};
 use backup_domain::backfill::counts::Counts;
 use backup_domain::backfill::course::{
     Course, FinishTask, Next, PASSES_MAX, WAITS_MAX, wait_seconds,
@@ -22,7 +22,6 @@ use crate::tally;
 pub struct Finish {
     pub clients: Clients,
     pub catalog: Catalog,
-    pub executions: StepFunctions,
     pub machine: String,
     pub source: String,
     pub account: String,
@@ -86,7 +85,6 @@ impl Finish {
     ) -> Result<(), Failure> {
         let elsewhere = Arc::new(Elsewhere {
             catalog: self.catalog.clone(),
-            executions: self.executions.clone(),
             machine: self.machine.clone(),
             source: self.source.clone(),
             account: self.account.clone(),

@@ -12,7 +12,6 @@ async fn main() -> Result<(), Error> {
     let clients = Clients::from_env().await;
     let finish = Finish {
         catalog: Catalog::new(clients.dynamodb(), Settings.text("CATALOG_TABLE")?),
-        executions: clients.step_functions(),
         machine: Settings.text("STATE_MACHINE_ARN")?,
         source: Settings.text("SOURCE_BUCKET")?,
         account: Settings.text("ACCOUNT_ID")?,

@@ -43,7 +43,7 @@ impl Finish {
     ) -> Result<(), Failure> {
         let cause = cause_of(failure);
         let id = &execution.id;
-        if input.get("sample").is_none() || cause.error == ErrorName::InvalidRestore.as_str() {
+        if unfinished::is_no_drill(input, &cause) {
             let Some(message) = unfinished::message(input, id, &cause) else {
                 return Ok(());
             };

@@ -157,6 +157,10 @@ impl Looker {
         wished: Option<&str>,
     ) -> Result<Found, Failure> {
         let key = points.first().map_or("", |point| point.object.key.as_str());
+        // Of a key that is known by its deletions alone, nothing is to be brought back or hidden.
+        if !moment::is_backed_up(points) {
+            return Ok(Found::Absent);
+        }
         match moment::at_moment(points, at, wished) {
             AtMoment::NotYet | AtMoment::Deleted => {
                 self.absent(key, |entry| is_of(points, entry)).await

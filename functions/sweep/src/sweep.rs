@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use backup_aws::breakers::{Breakers, Ready};
 use backup_aws::catalog::{Due, Start};
 use backup_aws::dead::Closing;
-use backup_aws::{Deadline, Failure, StepFunctions, at_once, executions};
+use backup_aws::{Deadline, Failure, StepFunctions, executions};
 use backup_domain::watch::{Ended, Leaves, Part, leaves};
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -265,16 +266,17 @@ impl Sweep {
     async fn open_ones(&self, ended: Vec<(String, Timestamp)>) -> Vec<(String, Timestamp)> {
         let catalog = &self.closing.catalog;
         let now = catalog.now();
-        let read = at_once::each(ended, AT_ONCE, |(arn, stopped_at)| {
-            let catalog = catalog.clone();
-            async move {
-                let noted = catalog.noted(&arn, now).await;
+        let mut open = vec![];
+        for some in ended.chunks(AT_ONCE) {
+            let read = some.iter().map(async |(arn, stopped_at)| {
+                let noted = catalog.noted(arn, now).await;
                 // One that cannot be read is looked at by itself.
-                let is_done = noted.is_ok_and(|noted| noted.is_done(stopped_at));
-                (!is_done).then_some((arn, stopped_at))
-            }
-        });
-        read.await.into_iter().flatten().collect()
+                let is_done = noted.is_ok_and(|noted| noted.is_done(*stopped_at));
+                (!is_done).then(|| (arn.clone(), *stopped_at))
+            });
+            open.extend(join_all(read).await.into_iter().flatten());
+        }
+        open
     }
 
     /// Points that owe a settling, from where the last run stopped. Where a destination is away, they

@@ -3,9 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::barrier::Barrier;
+
+/// A caller whose call is held for longer gives it up.
+const HOLD_MAX: Duration = Duration::from_secs(25);
 
 /// What happens to a call that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +30,15 @@ pub enum Fault {
     ReplaceAsked(&'static str, &'static str),
     /// The call is held so many milliseconds before it is passed on.
     HoldMs(u64),
+    /// The call is held until [`Proxy::release`] names it, 25 s at most, before it is passed on.
+    Hold,
     /// The call is held so many milliseconds, then the connection ends; nothing is done.
     StallMs(u64),
 }
 
 impl Fault {
     const fn lets_answers_through(self) -> bool {
-        matches!(self, Self::HoldMs(_) | Self::ReplaceAsked(..))
+        matches!(self, Self::Hold | Self::HoldMs(_) | Self::ReplaceAsked(..))
     }
 }
 
@@ -88,6 +93,7 @@ pub struct Proxy {
     other: Arc<OnceLock<(&'static str, String)>>,
     calls: Arc<Mutex<Vec<Call>>>,
     plans: Arc<Mutex<Vec<Plan>>>,
+    released: Arc<Mutex<Vec<String>>>,
     /// Where a caller is stopped.
     pub barrier: Barrier,
 }
@@ -102,6 +108,7 @@ impl Proxy {
             other: Arc::default(),
             calls: Arc::default(),
             plans: Arc::default(),
+            released: Arc::default(),
             barrier: Barrier::default(),
         };
         let serving = proxy.clone();
@@ -177,6 +184,23 @@ impl Proxy {
         plans.clear();
     }
 
+    /// Lets go what is held and whose request contains `needle`.
+    pub fn release(&self, needle: &str) {
+        let mut released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+        released.push(needle.to_owned());
+    }
+
+    fn hold(&self, request: &str) {
+        let begun = Instant::now();
+        let is_released = || {
+            let released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+            released.iter().any(|needle| request.contains(needle))
+        };
+        while !is_released() && begun.elapsed() < HOLD_MAX {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The calls whose request contains `needle`, in order.
     pub fn calls(&self, needle: &str) -> Vec<Call> {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -215,6 +239,7 @@ impl Proxy {
                 // What is asked for here has no body.
                 request = text.replace(from, to).into_bytes();
             }
+            Some(Fault::Hold) => self.hold(&text),
             Some(Fault::HoldMs(ms)) => std::thread::sleep(Duration::from_millis(ms)),
             Some(Fault::StallMs(ms)) => {
                 std::thread::sleep(Duration::from_millis(ms));

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use backup_domain::error::printable;
+
 use crate::dynamodb::{Item, text};
+use crate::faults::Fault;
 use crate::run::Report;
 use crate::s3::Version;
 use crate::workload::{History, Truth};
@@ -55,6 +58,8 @@ pub fn judge(state: &State, history: &History) -> Report {
         is_what_it_says(state, history, item, &mut recorded, &mut report);
     }
     nothing_is_left_over(state, &recorded, &mut report);
+    every_failure_is_told(state, &mut report);
+    tags_are_those_of_the_source(state, history, &mut report);
     report
 }
 
@@ -135,6 +140,11 @@ fn newest_is_on_top(
     let Some(newest) = stored.last() else {
         return;
     };
+    // Gone before it was copied, or stored: an older one of the same content looks alike.
+    let mut same = stored.iter().filter(|truth| truth.etag == newest.etag);
+    if newest.id == "null" && newest.removed && same.by_ref().count() > 1 {
+        return;
+    }
     let live = stored.iter().rev().find(|truth| !truth.removed);
     let held = |bucket: &str, key: &str| {
         let versions = state.s3.buckets[bucket].keys.get(key)?;
@@ -156,8 +166,10 @@ fn newest_is_on_top(
     let is_of = |truth: &Truth| {
         top.is_some_and(|top| {
             let source = top.metadata.get("s3-backup-source-version");
+            // Without room for the marker, content alone tells.
+            let unmarked = source.is_none();
             top.content.as_ref() == Some(&truth.content)
-                && (truth.id == "null" || source == Some(&truth.id))
+                && (truth.id == "null" || unmarked || source == Some(&truth.id))
         })
     };
     if !is_of(newest) && !live.is_some_and(|truth| is_of(truth)) {
@@ -185,17 +197,7 @@ fn is_what_it_says(
         return;
     }
     if !matches!(status, "stored" | "unsettled") {
-        let etag = item["object"]["M"]["etag"]["S"].as_str();
-        let overwritten = sk.contains("#null#")
-            && history.versions.iter().all(|truth| {
-                let place = format!("{}/{}", truth.bucket, truth.key) == pk;
-                let same = place && !truth.removed && Some(truth.etag.as_str()) == etag;
-                let mut points = points(state, truth, text(item, "destination"));
-                !same || points.any(|point| text(point, "status") == "stored")
-            });
-        if matches!(status, "copying" | "failed") && overwritten {
-            report.stranded += 1;
-        } else if matches!(status, "copying" | "failed") {
+        if matches!(status, "copying" | "failed") {
             report
                 .violations
                 .push(format!("{pk} {sk} is still {status}"));
@@ -242,6 +244,73 @@ fn is_what_it_says(
         None => report
             .violations
             .push(format!("{pk} {sk} is no version of the source")),
+    }
+}
+
+/// An execution that failed by name is told by itself, or by the watcher, or within a digest.
+fn every_failure_is_told(state: &State, report: &mut Report) {
+    for execution in state.executions.values() {
+        if execution.status != "FAILED" {
+            continue;
+        }
+        let key = execution.input.pointer("/detail/object/key");
+        let key = printable(key.and_then(|key| key.as_str()).unwrap_or_default());
+        let names =
+            |(subject, text): &(String, String)| subject.contains(&key) || text.contains(&key);
+        report.failures += 1;
+        if !state.told.iter().any(names) {
+            report.violations.push(format!(
+                "a failure of {key:?} was told by nobody: {}",
+                execution.cause
+            ));
+        }
+    }
+}
+
+/// Tags follow to the recorded copy. Where a Lambda died or a write landed late, an older one may have
+/// come after the newer one: nobody promises more.
+fn tags_are_those_of_the_source(state: &State, history: &History, report: &mut Report) {
+    let late = [
+        Fault::LandsLate,
+        Fault::Killed,
+        Fault::Stopped,
+        Fault::RunsBesideItself,
+    ];
+    if late
+        .iter()
+        .any(|fault| state.faults.counts.contains_key(fault))
+    {
+        return;
+    }
+    // One without an id that was written twice with one content has two points that look alike here.
+    let alike = |truth: &Truth| {
+        let mut others = history.versions.iter();
+        let same = |other: &&Truth| (&other.key, &other.etag) == (&truth.key, &truth.etag);
+        truth.id == "null" && others.by_ref().filter(same).count() > 1
+    };
+    let there = history.versions.iter().filter(|truth| !truth.removed);
+    for truth in there.filter(|truth| !alike(truth)) {
+        let Some(source) = state.s3.find(&truth.bucket, &truth.key, Some(&truth.id)) else {
+            continue;
+        };
+        for (destination, _, _) in destinations(&truth.key) {
+            let stored = points(state, truth, destination);
+            for item in stored.filter(|item| text(item, "status") == "stored") {
+                let backup = &item["backup"]["M"];
+                let field = |name: &str| backup[name]["S"].as_str().unwrap_or_default();
+                let id = Some(field("versionId"));
+                let copy = state.s3.find(field("bucket"), field("key"), id);
+                if let Some(copy) = copy {
+                    report.tagged += u64::from(copy.tags.iter().any(|(name, _)| name == "k"));
+                    if copy.tags != source.tags {
+                        report.violations.push(format!(
+                            "the copy of {}/{:?} {} at {destination} has the tags {:?}, not {:?}",
+                            truth.bucket, truth.key, truth.id, copy.tags, source.tags
+                        ));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::oracle;
 use crate::s3::Versioning;
 use crate::watching::{self, start};
-use crate::workload::{History, act, arrivals};
+use crate::workload::{History, act, arrivals, one};
 use crate::world::{Mutant, Parked, World};
 
 /// 2026-11-25, in milliseconds.
@@ -51,9 +51,10 @@ pub struct Report {
     pub surplus: u64,
     /// Messages that were redriven.
     pub redriven: usize,
-    /// Points of `null` versions, overwritten since, whose execution was cut off: their event no
-    /// longer leads to them, and they stay as they were.
-    pub stranded: u64,
+    /// Executions that failed by name, each of which was told.
+    pub failures: u64,
+    /// Copies whose tags changed at the source, and followed.
+    pub tagged: u64,
     /// What was visited, and how often.
     pub seen: BTreeMap<&'static str, u64>,
 }
@@ -86,6 +87,24 @@ pub fn run(plan: &Plan) -> Report {
     // Tasks of the SDK may hold the world; they end with the runtime.
     drop(local);
     report
+}
+
+/// Starts the same event so often at the same moment, and waits until all is quiet; what it came to, and
+/// how many messages were told.
+pub fn at_once(starts: usize) -> (Report, usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let plan = Plan {
+        without: ALL.to_vec(),
+        ..Plan::default()
+    };
+    let local = LocalSet::new();
+    let run = Run::new(&plan, definition());
+    let result = runtime.block_on(local.run_until(run.whole_of_one(starts)));
+    drop(local);
+    result
 }
 
 fn definition() -> Rc<Value> {
@@ -168,6 +187,24 @@ impl Run {
         }
     }
 
+    async fn whole_of_one(mut self, starts: usize) -> (Report, usize) {
+        let event = one(
+            &mut self.world.state(),
+            &mut self.history.borrow_mut(),
+            "reports/november.csv",
+        );
+        for _ in 0..starts {
+            start(&self.world, &self.machine, event.clone());
+        }
+        self.drain().await;
+        self.settle().await;
+        let state = self.world.state();
+        (
+            oracle::judge(&state, &self.history.borrow()),
+            state.told.len(),
+        )
+    }
+
     /// Starts the writer, and a sweep now and then.
     fn write(&self) {
         watching::sweep_meanwhile(&self.world, &self.machine);
@@ -177,7 +214,11 @@ impl Run {
             Rc::clone(&self.history),
         );
         tokio::task::spawn_local(async move {
-            let writes = world.state().rng.u32(1..7);
+            let writes = {
+                let rng = &mut world.state().rng;
+                let most = [3, 5, 6, 20][rng.usize(..4)];
+                rng.u32(1..=most)
+            };
             for _ in 0..writes {
                 let (event, arrivals) = {
                     let mut state = world.state();

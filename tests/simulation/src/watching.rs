@@ -74,16 +74,18 @@ pub fn spawn(world: &World, machine: &Machine) {
         run(world, machine, &arn);
     }
     for arn in ended {
-        for wait_ms in deliveries(&mut world.state()) {
+        let (change, arrivals) = {
+            let mut state = world.state();
+            let ended = &state.executions[&arn];
+            let change = json!({"detail": {
+                "executionArn": arn, "status": ended.status, "error": ended.error,
+                "stopDate": ended.stopped_ms,
+            }});
+            (change, deliveries(&mut state))
+        };
+        for wait_ms in arrivals {
             let (world, machine) = (world.clone(), machine.clone());
-            let change = {
-                let state = world.state();
-                let ended = &state.executions[&arn];
-                json!({"detail": {
-                    "executionArn": arn, "status": ended.status, "error": ended.error,
-                    "stopDate": ended.stopped_ms,
-                }})
-            };
+            let change = change.clone();
             tokio::task::spawn_local(async move {
                 world.sleep(wait_ms).await;
                 tried(&world, &machine, "watcher", change).await;

@@ -45,6 +45,8 @@ pub struct Truth {
 pub struct History {
     /// The bucket that is backed up.
     pub source: &'static str,
+    /// The few keys of this run: their versions meet.
+    pub keys: Vec<&'static str>,
     /// Every version that ever was, in the order it was written.
     pub versions: Vec<Truth>,
     /// Counts sequencers up.
@@ -54,8 +56,11 @@ pub struct History {
 impl History {
     /// Nothing has happened yet, to a bucket that the seed chooses.
     pub fn new(rng: &mut fastrand::Rng) -> Self {
+        let source = [SOURCE, SOURCE, SOURCE, SUSPENDED, UNVERSIONED][rng.usize(..5)];
+        let count = rng.usize(1..4);
         Self {
-            source: [SOURCE, SOURCE, SOURCE, SUSPENDED, UNVERSIONED][rng.usize(..5)],
+            source,
+            keys: rng.choose_multiple(KEYS, count),
             versions: Vec::new(),
             sequence: 0,
         }
@@ -65,11 +70,14 @@ impl History {
 /// One thing that a writer does; the event that follows.
 pub fn act(state: &mut State, history: &mut History) -> Option<Value> {
     let bucket = history.source;
-    let key = KEYS[state.rng.usize(..KEYS.len())];
-    let deletes = state.rng.u8(..10) < 2;
+    let key = history.keys[state.rng.usize(..history.keys.len())];
+    let what = state.rng.u8(..20);
     history.sequence += 1;
     let sequencer = format!("0068{:012X}", history.sequence);
-    if deletes {
+    if what >= 18 {
+        return tag(state, history, key);
+    }
+    if what < 4 {
         let now_ms = state.clock_ms;
         let object = delete(state, history, bucket, key)?;
         let mut object = object;
@@ -84,8 +92,20 @@ pub fn act(state: &mut State, history: &mut History) -> Option<Value> {
         }
         return Some(event);
     }
+    Some(written(state, history, key, &sequencer))
+}
+
+/// One object is written at this key.
+pub fn one(state: &mut State, history: &mut History, key: &str) -> Value {
+    history.sequence += 1;
+    let sequencer = format!("0068{:012X}", history.sequence);
+    written(state, history, key, &sequencer)
+}
+
+fn written(state: &mut State, history: &mut History, key: &str, sequencer: &str) -> Value {
+    let bucket = history.source;
     let now_ms = state.clock_ms;
-    let new = new(state);
+    let new = new(state, bucket == SOURCE);
     let content = new.content.clone();
     let made = state.s3.put(bucket, key, new, now_ms);
     overwritten(history, bucket, key, &made.id);
@@ -95,7 +115,7 @@ pub fn act(state: &mut State, history: &mut History) -> Option<Value> {
         id: made.id.clone(),
         etag: made.etag.clone(),
         content: content.clone(),
-        sequencer: sequencer.clone(),
+        sequencer: sequencer.to_owned(),
         removed: false,
     });
     let mut object = json!({
@@ -104,7 +124,32 @@ pub fn act(state: &mut State, history: &mut History) -> Option<Value> {
     if bucket != UNVERSIONED {
         object["version-id"] = json!(made.id);
     }
-    Some(event(bucket, &object, &iso(now_ms), history.sequence))
+    event(bucket, &object, &iso(now_ms), history.sequence)
+}
+
+/// Gives a version that is there other tags, which makes no new version.
+fn tag(state: &mut State, history: &History, key: &str) -> Option<Value> {
+    let bucket = history.source;
+    let there = state.s3.bucket(bucket).keys.get(key)?;
+    let ids: Vec<_> = there
+        .iter()
+        .filter(|version| version.content.is_some())
+        .map(|version| (version.id.clone(), version.etag.clone()))
+        .collect();
+    let (id, etag) = ids.get(state.rng.usize(..ids.len().max(1)))?.clone();
+    let tags = vec![("k".to_owned(), history.sequence.to_string())];
+    let versions = state.s3.bucket(bucket).keys.get_mut(key)?;
+    for version in versions.iter_mut().filter(|version| version.id == id) {
+        version.tags.clone_from(&tags);
+    }
+    *state.seen.entry("tags changed").or_default() += 1;
+    let mut object = json!({"key": key, "etag": etag});
+    if bucket != UNVERSIONED {
+        object["version-id"] = json!(id);
+    }
+    let mut event = event(bucket, &object, &iso(state.clock_ms), history.sequence);
+    event["detail-type"] = json!("Object Tags Added");
+    Some(event)
 }
 
 /// An "Object Created" event.
@@ -120,7 +165,7 @@ pub fn event(bucket: &str, object: &Value, time: &str, number: u64) -> Value {
     })
 }
 
-fn new(state: &mut State) -> New {
+fn new(state: &mut State, versioned: bool) -> New {
     let rng = &mut state.rng;
     let mib = 1024 * 1024;
     let large = [
@@ -131,11 +176,11 @@ fn new(state: &mut State) -> New {
         11 * mib + 7,
         15 * mib,
     ];
-    let bytes = match rng.u8(..40) {
-        0..6 => 0,
-        6..30 => [1, 2, 700, 4096][rng.usize(..4)],
-        30 => 5 * mib - 1,
-        31..39 => large[rng.usize(..large.len())],
+    let bytes = match rng.u8(..120) {
+        0..18 => 0,
+        18..108 => [1, 2, 700, 4096][rng.usize(..4)],
+        108 => 5 * mib - 1,
+        109..119 => large[rng.usize(..large.len())],
         // More parts than one segment takes.
         _ => 85 * mib + 1,
     };
@@ -145,11 +190,19 @@ fn new(state: &mut State) -> New {
     // Without a stored checksum large content is read, which takes long.
     let rare = if bytes > mib { 40 } else { 8 };
     let read = rng.u8(..rare) == 0 && bytes < 16 * mib;
+    // All that user metadata may be leaves no room for the marker: such a copy cannot be found again
+    // by a retry, so large ones are left out; and so are those without a version id.
+    let full = rng.u8(..10) == 0 && bytes < 5 * mib && versioned;
+    let owner = if full {
+        "m".repeat(2000)
+    } else {
+        "me".to_owned()
+    };
     New {
         content,
         parts,
         checksummed: !read,
-        metadata: [("owner".to_owned(), "me".to_owned())].into(),
+        metadata: [("owner".to_owned(), owner)].into(),
         headers: [("content-type".to_owned(), "text/plain".to_owned())].into(),
         tags: vec![("a b".to_owned(), "c&d".to_owned())],
     }

@@ -266,9 +266,11 @@ impl State {
         answer
     }
 
-    /// What a settling copies is recorded afterwards, or, where that is lost, not at all.
+    /// What a settling copies is recorded afterwards, or, where that is lost, not at all; a copy without
+    /// the marker is not found again either.
     fn land_for(&mut self, request: &Request, settling: bool) -> Answer {
-        if settling {
+        let unmarked = request.header("x-amz-metadata-directive") == Some("COPY");
+        if settling || unmarked {
             self.land_unheard(request)
         } else {
             self.land(request)

@@ -200,19 +200,19 @@ impl Catalog {
                 .expression_attribute_values(":error", text(&cause.error))
                 .expression_attribute_values(":message", text(&cause.message))
         };
-        let owes = request()
+        let with_debt = request()
             .update_expression(format!("{status}, owedAfter = :owed"))
             .condition_expression(format!(
                 "{mine} AND (attribute_not_exists(owedAfter) OR owedAfter < :owed)"
             ))
             .expression_attribute_values(":owed", text(&owed.to_string()));
-        if self.sent(owes).await? {
+        if self.sent(with_debt).await? {
             return Ok(true);
         }
-        let owes_already = request()
+        let indebted = request()
             .update_expression(status)
             .condition_expression(format!("{mine} AND attribute_exists(owedAfter)"));
-        self.sent(owes_already).await
+        self.sent(indebted).await
     }
 
     /// Ends a deletion whose lease `point.owner` holds; a second time changes nothing. What its point

@@ -107,10 +107,10 @@ fn listed(version: &aws_sdk_s3::types::ObjectVersion) -> Option<Listed> {
 /// Completes an object whose event names no version, or `null`: one of a bucket without (or with
 /// suspended) versioning, or one written before versioning was on.
 ///
-/// Without an id the latest is taken when its ETag is the event's. Else, and where versions exist
-/// after all, the version with that ETag and size that was stored nearest to the event's time, be
-/// it `null`. An object that is found nowhere is left as it is: Copy then says whether it is gone
-/// or superseded.
+/// The version `null` is taken where the event names it and its ETag is the event's. Else the latest
+/// is, when that has the ETag. Else, and where versions exist after all, the version with that ETag and
+/// size that was stored nearest to the event's time, be it `null`. An object that is found nowhere is
+/// left as it is: Copy then says whether it is gone or superseded.
 ///
 /// # Errors
 /// The answer of S3.
@@ -118,18 +118,45 @@ pub async fn locate(
     client: &aws_sdk_s3::Client,
     object: &mut SourceObject,
 ) -> Result<Option<Head>, ApiError> {
+    let Some(name) = object.version_id.take() else {
+        return by_content(client, object).await;
+    };
+    let named = Version {
+        bucket: &object.bucket,
+        key: &object.key,
+        version_id: Some(&name),
+        owner: Some(&object.account),
+    };
+    let found = head(client, named).await?;
+    if let Found::Object(found) = found
+        && found.headed.facts.etag == object.etag
+    {
+        object.version_id = Some(name);
+        object.last_modified = found.last_modified;
+        return Ok(Some(*found));
+    }
+    let found = by_content(client, object).await?;
+    if object.last_modified.is_none() {
+        object.version_id = Some(name);
+    }
+    Ok(found)
+}
+
+async fn by_content(
+    client: &aws_sdk_s3::Client,
+    object: &mut SourceObject,
+) -> Result<Option<Head>, ApiError> {
     let version = Version {
         bucket: &object.bucket,
         key: &object.key,
-        version_id: object.named_version(),
+        version_id: None,
         owner: Some(&object.account),
     };
     let latest = match head(client, version).await? {
         Found::Object(found) => Some(*found),
         Found::Nothing => None,
     };
-    let named = object.version_id.is_some();
-    let versioned = !named && latest.as_ref().is_none_or(|head| head.version_id.is_some());
+    let versioned = latest.as_ref().is_none_or(|head| head.version_id.is_some());
     let same = latest
         .as_ref()
         .is_some_and(|head| head.headed.facts.etag == object.etag);

@@ -10,7 +10,7 @@ use crate::object::NULL_VERSION;
 use crate::sequencer;
 use crate::watch::{restart_input, restart_name};
 
-/// Executions that one repair starts: each is a STANDARD one, at $0.0003 and without a pace. A backfill
+/// Executions that one repair starts: each is a STANDARD one, at some $0.0002 and without a pace. A backfill
 /// brings in any number at a bounded one.
 pub const STARTS_MAX: u64 = 5000;
 

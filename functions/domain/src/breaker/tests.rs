@@ -45,6 +45,21 @@ fn it_opens_at_the_limit_within_the_window_and_not_before() {
     assert_eq!(open.failed("e", at(61), &LIMITS), None);
 }
 
+/// A destination that some copies get through to is not away.
+#[test]
+fn failures_with_copies_between_them_open_nothing() {
+    let mut breaker = Breaker::closed(at(0));
+    for second in 0..20 {
+        breaker = failed(&breaker, 2, second);
+        breaker = breaker.reached().expect("noted");
+    }
+    assert_eq!((breaker.failures, breaker.open.is_some()), (0, false));
+    assert_eq!(breaker.reached(), None, "nothing to write when all is well");
+    let open = failed(&breaker, 3, 21);
+    assert!(open.open.is_some());
+    assert_eq!(open.reached(), None, "its probe closes it");
+}
+
 #[test]
 fn one_probe_at_a_time_and_a_dead_one_makes_way() {
     let open = failed(&Breaker::closed(at(0)), 3, 0);
@@ -184,6 +199,7 @@ enum Step {
     Fail,
     Succeed,
     Release,
+    Reach,
     /// It dies, and its probe with it.
     Die,
     /// A second passes, or half a minute.
@@ -197,6 +213,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
         3 => Just(Step::Fail),
         1 => Just(Step::Succeed),
         1 => Just(Step::Release),
+        1 => Just(Step::Reach),
         1 => Just(Step::Die),
         2 => any::<bool>().prop_map(Step::Wait),
     ];
@@ -225,6 +242,7 @@ proptest! {
                 Step::Fail => decide(stored.failed(&owner, at(now), &LIMITS)),
                 Step::Succeed => decide(stored.succeeded(at(now)).filter(|_| probing[who].is_some())),
                 Step::Release => decide(stored.released(&owner)),
+                Step::Reach => decide(stored.reached()),
                 Step::Write => {
                     let Some((seen, next)) = pending[who].take() else { continue };
                     if seen == stored.revision {

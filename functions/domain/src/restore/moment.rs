@@ -196,9 +196,18 @@ pub fn at_moment<'p>(
     }
 }
 
-/// When the first of some points was written.
+/// Whether a backup has ever heard of a version of the key: a deletion alone says nothing of it, since
+/// it is recorded wherever a rule may take the key.
+pub fn is_backed_up(points: &[RecoveryPoint]) -> bool {
+    points.iter().any(|point| point.object.deletion.is_none())
+}
+
+/// When the first version of some points was written.
 pub fn earliest(points: &[RecoveryPoint]) -> Option<Timestamp> {
-    let seconds = points.iter().map(|point| Entry::of(point).second);
+    let versions = points
+        .iter()
+        .filter(|point| point.object.deletion.is_none());
+    let seconds = versions.map(|point| Entry::of(point).second);
     seconds
         .min()
         .and_then(|second| Timestamp::from_second(second).ok())

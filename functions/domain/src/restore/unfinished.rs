@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::request::FOLDER;
 use super::sample::Sample;
-use crate::error::{Cause, one_line};
+use crate::error::{Cause, ErrorName, one_line};
 use crate::message::{Message, subject};
 use crate::policy::NotifyLevel;
 
@@ -14,6 +14,12 @@ const TEXT_BYTES_MAX: usize = 400;
 /// What a drill's input wants to be told; of one that cannot be read, failures.
 pub fn level(input: &Value) -> NotifyLevel {
     Sample::parse(input).map_or(NotifyLevel::Failures, |sample| sample.notify)
+}
+
+/// Whether what came to no end was a restore, or a drill that was refused before it began: neither
+/// counts as a drill.
+pub fn is_no_drill(input: &Value, cause: &Cause) -> bool {
+    input.get("sample").is_none() || cause.error == ErrorName::InvalidRestore.as_str()
 }
 
 /// What the owner is told; `None` of a plan alone, whose asker sees how it ended, and of a drill of

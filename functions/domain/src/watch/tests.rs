@@ -321,3 +321,23 @@ fn only_an_end_that_says_that_it_told_needs_nobody() {
         assert_eq!(other.told_at(), None, "{other:?}");
     }
 }
+
+#[test]
+fn a_deletion_is_taken_up_again_as_what_it_was() {
+    for (id, kind) in [
+        (Some("m1"), Deletion::MarkerCreated),
+        (Some("null"), Deletion::MarkerCreated),
+        (Some("null"), Deletion::Permanent),
+        (None, Deletion::Permanent),
+    ] {
+        let mut deleted = point("primary", Status::Copying, ARN);
+        deleted.object.version_id = id.map(str::to_owned);
+        deleted.object.deletion_type = Some(kind);
+        let key = id.filter(|id| *id != "null" && kind == Deletion::MarkerCreated);
+        deleted.object.deletion = Some(key.unwrap_or(&deleted.object.sequencer).to_owned());
+        let again = crate::event::parse_deleted(&event_of(&deleted), &["source".to_owned()]);
+        let again = crate::object::SourceObject::deleted(&again.expect("an event"));
+        assert_eq!(again.deletion_type, Some(kind), "{id:?}");
+        assert_eq!(again.version_key(), deleted.object.version_key(), "{id:?}");
+    }
+}

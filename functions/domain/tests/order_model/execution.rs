@@ -1,7 +1,8 @@
 //! What one execution does, task by task.
 
 use backup_domain::lease::Claim;
-use backup_domain::order::must_settle;
+use backup_domain::order::{Left, must_settle};
+use jiff::Timestamp;
 
 use super::decide::{self, Missing};
 use super::world::{Event, Flight, Id, Latest, Mutant, Owed, Recorded, Setup, Step, World};
@@ -232,9 +233,18 @@ fn record_failure(setup: &Setup, world: &mut World, at: usize, id: Id) {
         owe(setup, world);
         return end(setup, world, at);
     }
-    let left = (one.sent || one.cut_off) && setup.mutant != Some(Mutant::FailuresDoNotSettle);
-    let settles = one.holds && end_point(setup, world, at, id, Recorded::Failed, left);
-    after(setup, world, at, settles);
+    // As RecordFailure has it: what is known to lie there, and what may land yet. It settles nothing
+    // itself, but leaves that to the sweep.
+    let left = Left {
+        known: world.points[id].refused || world.landed[id],
+        may_land: one.sent || one.cut_off,
+    };
+    let owes = left.owes(None, Timestamp::UNIX_EPOCH).is_some();
+    let owes = owes && setup.mutant != Some(Mutant::FailuresDoNotSettle);
+    if one.holds {
+        end_point(setup, world, at, id, Recorded::Failed, owes);
+    }
+    end(setup, world, at);
 }
 
 /// Notes the write for the sweep, then sends it.

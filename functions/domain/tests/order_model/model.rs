@@ -168,8 +168,16 @@ fn source_actions(setup: &Setup, world: &World, actions: &mut Vec<Action>) {
 
 fn sweep_actions(setup: &Setup, world: &World, actions: &mut Vec<Action>) {
     let orphans = world.flights.iter().any(|flight| !flight.awaited);
-    // Others may begin while it is at work.
-    if world.executions.is_empty() && !orphans && world.owed != Owed::No {
+    // It comes when the debt is due: what was noted when it was sent has landed by then, or never will.
+    let noted = world.flights.iter().any(|flight| flight.promotion);
+    let sweeps = world.executions.iter().any(|one| one.event == Event::Sweep);
+    let may_begin = if setup.sweeps_beside {
+        !sweeps && !noted
+    } else {
+        // Others may begin while it is at work.
+        world.executions.is_empty()
+    };
+    if may_begin && !orphans && world.owed != Owed::No {
         actions.push(Action::Sweep);
     }
     actions.extend((0..world.dead.len()).map(Action::Restart));

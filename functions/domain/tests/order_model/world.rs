@@ -30,6 +30,8 @@ pub struct Setup {
     pub bad_copies: u8,
     /// Failed points that are started again.
     pub redrives: u8,
+    /// Whether the sweep comes while others are at work.
+    pub sweeps_beside: bool,
     /// What is left out on purpose; `None` for the rule itself.
     pub mutant: Option<Mutant>,
 }

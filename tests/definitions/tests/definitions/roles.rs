@@ -204,6 +204,15 @@ fn further_destinations_are_granted_what_the_first_is() {
                         "{name}: {on}"
                     );
                 }
+                // The lag counts the events that wait.
+                Some("HasQueue") => {
+                    let actions = many(&statement["Action"]);
+                    assert_eq!(*actions[0], json!("sqs:GetQueueAttributes"), "{name}");
+                    assert!(
+                        actions.len() == 1 && name.starts_with("ReportLag"),
+                        "{name}"
+                    );
+                }
                 Some("HasInventoryBuckets") => {
                     assert!(
                         statement["Resource"]

@@ -1,6 +1,6 @@
 //! What was in the bucket before anybody watched it.
 
-use backup_e2e::backfilling::{There, done};
+use backup_e2e::backfilling::{There, done, resume};
 use backup_e2e::inventoried::{Report, made_up};
 use backup_e2e::{Fault, World};
 use serde_json::{Value, json};
@@ -292,6 +292,10 @@ fn what_fails_is_recorded_parked_and_named_and_the_rest_is_backed_up() {
     let again = world.start_with(event);
     assert_eq!(again.status, "SUCCEEDED", "{again:?}");
     world.check_backfilled(&there);
+    // What a redrive has stored since has failed no more.
+    let resumed = world.backfill(&resume(&ended.arn));
+    assert_eq!(resumed.status, "SUCCEEDED", "{resumed:?}");
+    assert_eq!(done(world, &resumed)["failed"], 0, "{resumed:?}");
 }
 
 /// A source without versions, where an event and a listing name the same content by other means.

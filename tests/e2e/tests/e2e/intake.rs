@@ -38,6 +38,9 @@ fn an_upload_is_backed_up_through_the_queue() {
     assert!(point["owner"]["S"].as_str().unwrap().contains(name));
     world.drained();
     assert_eq!(world.starts(key), (1, 0));
+    // What waits has no recovery point: the lag counts it by the queue.
+    let lag = world.invoke("ReportLag", &json!({}));
+    assert!(lag["waiting"].is_u64(), "{lag}");
 }
 
 /// The whole table of answers that leave the message where it is, each once: the second run meets

@@ -123,3 +123,21 @@ fn what_was_recorded_as_gone_and_is_there_is_backed_up_after_all() {
     assert_eq!(statuses, ["null stored"]);
     assert_eq!(contents, [b"back".to_vec()]);
 }
+
+/// The older copy finishes last, and what must be on top lies below something newer at the source.
+#[test]
+fn a_null_version_below_others_is_promoted_from_the_source() {
+    let world = World::backfilling();
+    let _alone = world.alone();
+    let key = "nulls/promoted";
+    world.lay(key, b"oldest");
+    let oldest = world.event_of(key);
+    let null = before_versioning(world, key, b"before");
+    world.lay(key, b"since");
+    for event in [&null, &oldest] {
+        let ended = world.start_with(event);
+        assert_eq!(outcome(&ended), "backed-up", "{ended:?}");
+    }
+    assert_eq!(world.copy_of(key).body, b"before");
+    assert_eq!(world.versions(world.backup(), key).len(), 3);
+}

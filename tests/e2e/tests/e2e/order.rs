@@ -76,7 +76,7 @@ fn latest_version_wins_when_the_older_copy_finishes_last() {
             } else {
                 key.to_owned()
             };
-            world.proxy.fail(call, &held, Fault::HoldMs(4000), 1);
+            world.proxy.fail(call, &held, Fault::Hold, 1);
         }
         let first = world.begin(&older.to_string());
         wait("the older copy is held", || {
@@ -94,6 +94,8 @@ fn latest_version_wins_when_the_older_copy_finishes_last() {
         });
         let second = world.start_with(&newer.to_string());
         assert_eq!(outcome(&second), "stored", "{second:?}");
+        world.proxy.release(version_of(&older));
+        world.proxy.release(key);
         let first = world.finish(&first);
         assert_eq!(outcome(&first), "stored", "{first:?}");
         assert_eq!(

@@ -79,7 +79,7 @@ fn status_and_redrive_lead_from_a_failure_to_none() {
     assert_eq!(again.status.code(), Some(0));
     assert_eq!(
         text(&again).trim(),
-        "0 started, 0 started before, 0 done already, 0 closed, 0 held, 0 given up, 0 rubbish, 0 left"
+        "0 started, 0 started before, 0 done already, 0 closed, 0 held, 0 given up, 0 dismissed, 0 rubbish, 0 left"
     );
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backup_simulation::faults::{ALL, Counts};
-use backup_simulation::run::{Plan, Report, run};
+use backup_simulation::run::{Plan, Report, at_once, run};
 
 use crate::{complaint, run_all};
 
@@ -21,7 +21,8 @@ fn number(name: &str) -> Option<u64> {
 fn told(reports: &[(u64, Report)]) {
     let (mut faults, mut seen, mut statuses) = (Counts::new(), BTreeMap::new(), BTreeMap::new());
     let (mut calls, mut executions, mut versions, mut redriven, mut surplus) = (0, 0, 0, 0, 0);
-    let stranded: u64 = reports.iter().map(|(_, report)| report.stranded).sum();
+    let failures: u64 = reports.iter().map(|(_, report)| report.failures).sum();
+    let tagged: u64 = reports.iter().map(|(_, report)| report.tagged).sum();
     for (_, report) in reports {
         for (fault, count) in &report.faults {
             *faults.entry(*fault).or_default() += count;
@@ -39,7 +40,7 @@ fn told(reports: &[(u64, Report)]) {
         surplus += report.surplus;
     }
     println!(
-        "{} seeds: {versions} versions, {executions} executions, {calls} calls, {redriven} redriven, {surplus} surplus, {stranded} stranded",
+        "{} seeds: {versions} versions, {executions} executions, {calls} calls, {redriven} redriven, {surplus} surplus, {failures} failures told, {tagged} retagged",
         reports.len()
     );
     println!("faults: {faults:?}\nvisited: {seen:?}\npoints: {statuses:?}");
@@ -60,13 +61,14 @@ fn told(reports: &[(u64, Report)]) {
         "restarts that were there",
         "pages swept",
         "deletions mirrored",
+        "tags changed",
     ] {
         assert!(seen.contains_key(what), "no {what}");
     }
     for status in ["stored", "gone", "superseded", "deleted"] {
         assert!(statuses.contains_key(status), "nothing was {status}");
     }
-    assert!(redriven > 0 && surplus > 0);
+    assert!(redriven > 0 && surplus > 0 && failures > 0 && tagged > 0);
 }
 
 #[test]
@@ -111,4 +113,18 @@ fn the_same_seed_is_the_same_run() {
         };
         assert_eq!(run(&plan), run(&plan), "seed {seed}");
     }
+}
+
+/// Two destinations, and a rule that tells everything.
+#[test]
+fn a_hundred_identical_events_at_once_make_one_copy_and_one_message() {
+    let (report, told) = at_once(100);
+    assert!(report.violations.is_empty(), "{:?}", report.violations);
+    assert!(report.executions >= 100, "{report:?}");
+    assert_eq!(report.statuses.get("stored"), Some(&2), "{report:?}");
+    assert_eq!(
+        (report.surplus, report.redriven, told),
+        (0, 0, 1),
+        "{report:?}"
+    );
 }

@@ -10,6 +10,7 @@ use crate::task::fixtures::object;
 
 mod events;
 mod expiry;
+mod same_second;
 
 const DAY: i64 = 86_400;
 const NOW: i64 = 100 * DAY;

@@ -49,6 +49,22 @@ fn the_heaviest_finding_is_the_verdict() {
 }
 
 #[test]
+fn a_repair_of_more_than_it_starts_says_what_brings_in_the_rest() {
+    let remarked = |mendable: u64| {
+        let request = Request::parse(&json!({"repair": true})).expect("a request");
+        let mut progress = Progress::new("run-1".into(), request, at("2026-11-25T03:00:00Z"));
+        let mut own = Destination::default();
+        own.findings.insert(Kind::Missing, mendable);
+        own.findings.insert(Kind::Surplus, STARTS_MAX);
+        progress.totals.destinations.insert("primary".into(), own);
+        let remarks = remarks(&progress);
+        remarks.iter().any(|it| it.contains("s3-backup backfill"))
+    };
+    assert!(!remarked(STARTS_MAX));
+    assert!(remarked(STARTS_MAX + 1));
+}
+
+#[test]
 fn a_page_shows_some_of_many_and_says_how_many_there_are() {
     let page = page(&summary(&[Kind::Missing; 14], None));
     assert!(page.starts_with("# Audit run-1: behind\n"), "{page}");

@@ -105,7 +105,10 @@ fn an_execution_that_has_ended_without_a_point_of_its_own_is_believed() {
     assert_eq!(told(&[], &Started::Succeeded), Now::Ended("skipped"));
     let before = point("primary", Status::Stored, "other@then", -9);
     let duplicate = Now::Ended("duplicate");
-    assert_eq!(told(&[before.clone()], &Started::Succeeded), duplicate);
+    assert_eq!(
+        told(std::slice::from_ref(&before), &Started::Succeeded),
+        duplicate
+    );
     // What is no longer wanted failed long ago.
     let old = point("second", Status::Failed, "other@then", -9);
     assert_eq!(told(&[before.clone(), old], &Started::Succeeded), duplicate);

@@ -332,4 +332,16 @@ fn before_the_first_version_there_is_nothing_yet() {
     assert_eq!(at_moment(&points, at(9), None), AtMoment::NotYet);
     assert_eq!(at_moment(&points, at(12), None), AtMoment::Deleted);
     assert_eq!(earliest(&points), Some(at(10)));
+    assert!(is_backed_up(&points));
+}
+
+#[test]
+fn a_deletion_alone_says_neither_that_a_key_was_backed_up_nor_since_when() {
+    let points = [point(
+        "primary",
+        deletion(Some("m"), true, 12, 2),
+        Status::Deleted,
+    )];
+    assert!(!is_backed_up(&points));
+    assert_eq!(earliest(&points), None);
 }
