@@ -61,13 +61,21 @@ impl Notices {
         if counted == Counted::ForLater {
             return Ok(());
         }
-        topic::publish(&self.sns, &self.topic, message, bucket).await?;
-        if counted == Counted::AsFirst
-            && let Err(problem) = self.catalog.told_first(&message.kind).await
-        {
-            warn!(problem = %problem.message, "told, and told once more in the digest");
+        let told = topic::publish(&self.sns, &self.topic, message, bucket).await;
+        match told {
+            // It is counted already: raised, it would be counted again by the next try.
+            Err(problem) if counted == Counted::AsFirst => {
+                warn!(error = %problem.name, problem = %problem.message, "told later, in the digest");
+                Ok(())
+            }
+            Ok(()) if counted == Counted::AsFirst => {
+                if let Err(problem) = self.catalog.told_first(&message.kind).await {
+                    warn!(problem = %problem.message, "told, and told once more in the digest");
+                }
+                Ok(())
+            }
+            told => told,
         }
-        Ok(())
     }
 
     /// Tells it now, whatever was told before.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use backup_aws::breakers::Breakers;
 use backup_aws::catalog::Catalog;
 use backup_aws::policy_store::PolicyStore;
-use backup_aws::{Clients, Deadline, Error, ErrorName, Failure, Settings, Sqs, queue};
+use backup_aws::{Clients, Deadline, Error, ErrorName, Failure, Raised, Settings, Sqs, queue};
 use backup_domain::SourceObject;
 use backup_domain::error::{Cause, cause_of, one_line};
 use backup_domain::lease::LeaseSeconds;
@@ -331,17 +331,20 @@ where
 
 /// What the machine would have caught.
 fn raised(failure: &Failure, destination: &str) -> Value {
-    let cause = Cause {
-        error: failure.name.to_string(),
-        object: None,
-        destination: Some(destination.to_owned()),
-        message: one_line(&failure.message, CAUSE_MESSAGE_BYTES_MAX),
-        advice: failure.advice.clone(),
-        side: failure.side,
+    let raised = Raised {
+        name: failure.name,
+        sent_nothing: failure.sent_nothing,
+        cause: Cause {
+            error: failure.name.to_string(),
+            object: None,
+            destination: Some(destination.to_owned()),
+            message: one_line(&failure.message, CAUSE_MESSAGE_BYTES_MAX),
+            advice: failure.advice.clone(),
+            side: failure.side,
+        },
     };
-    let raised =
-        json!({"errorType": failure.name.as_str(), "errorMessage": json!(cause).to_string()});
-    json!({"Error": failure.name.as_str(), "Cause": raised.to_string()})
+    let answer = json!({"errorType": raised.name.as_str(), "errorMessage": raised.message()});
+    json!({"Error": raised.name.as_str(), "Cause": answer.to_string()})
 }
 
 fn of(outcome: Outcome) -> Ended {

@@ -171,7 +171,7 @@ impl Report {
     async fn whole(&self, deadline: Deadline) -> Result<Lag, Failure> {
         let (mut lag, mut from) = (Lag::default(), None);
         loop {
-            let page = self.catalog.failed(from).await?;
+            let page = self.catalog.failed(from, None).await?;
             for failed in page.items.iter().filter(|it| it.is_whole()) {
                 lag.failed += 1;
                 lag.oldest = match (lag.oldest, failed.failed_at) {

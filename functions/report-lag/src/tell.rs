@@ -72,7 +72,8 @@ impl Report {
         let (pk, sk) = &tracked.point;
         let point = self.catalog.get(pk, sk).await?;
         let status = point.as_ref().map(|point| point.status);
-        let is_open = matches!(status, Some(Status::Copying | Status::Failed));
+        let is_dismissed = point.as_ref().is_some_and(RecoveryPoint::is_dismissed);
+        let is_open = matches!(status, Some(Status::Copying | Status::Failed)) && !is_dismissed;
         if is_open && tracked.told || point.as_ref().is_some_and(|it| is_just_over(it, now)) {
             return Ok(false);
         }
@@ -80,7 +81,11 @@ impl Report {
             return Ok(false);
         }
         if !is_open {
-            let status = status.map_or("removed from the catalog", Status::as_str);
+            let status = match status {
+                Some(_) if is_dismissed => "dismissed",
+                Some(status) => status.as_str(),
+                None => "removed from the catalog",
+            };
             status.clone_into(&mut tracked.late.status);
         }
         if point.is_some_and(|point| is_silent(policy, &point)) {

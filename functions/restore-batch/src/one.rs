@@ -256,7 +256,7 @@ impl One {
             ..Restored::new(key, Outcome::Restored, original.headed.facts.size)
         };
         match made {
-            Ok(made) => self.proven(restored, &original, &made).await,
+            Ok(made) => self.proven(restored, original, &made).await,
             Err(api) if is_occupied(&api) => self.occupied(key, original).await,
             Err(api) if api.is_missing() => Ok(Restored::because(key, Outcome::Missing, GONE)),
             Err(api) => {

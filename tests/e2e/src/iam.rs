@@ -159,7 +159,14 @@ pub fn needs(call: &Call) -> Vec<Permission> {
             let on = text("executionArn").to_owned() + text("stateMachineArn");
             vec![Permission::new(&action, on)]
         }
-        ("sqs", "SendMessage" | "ReceiveMessage" | "DeleteMessage" | "ChangeMessageVisibility") => {
+        (
+            "sqs",
+            "SendMessage"
+            | "ReceiveMessage"
+            | "DeleteMessage"
+            | "ChangeMessageVisibility"
+            | "GetQueueAttributes",
+        ) => {
             let action = format!("sqs:{}", call.operation);
             let queue = text("QueueUrl").rsplit('/').next().unwrap_or_default();
             vec![Permission::new(&action, arn("sqs", queue))]

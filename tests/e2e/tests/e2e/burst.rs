@@ -19,11 +19,14 @@ pub const WAVE: usize = 50;
 /// Batches at once, and messages in each.
 const IN_FLIGHT_MAX: u64 = 2 * 10;
 
-/// S3 and DynamoDB ask for a slower pace in the middle of it, beyond what the SDK tries by itself.
+/// S3 and DynamoDB ask a tenth of the objects for a slower pace, once more than the SDK tries by itself.
 fn throttle(world: &World, prefix: &str) {
     let busy = Fault::Error(503, "SlowDown");
-    world.proxy.fail("CopyObject", prefix, busy, 20);
-    world.proxy.fail("PutItem", prefix, Fault::Status(429), 20);
+    for tenth in 0..BURST / 10 {
+        let (copied, noted) = (key_of(prefix, tenth * 10), key_of(prefix, tenth * 10 + 5));
+        world.proxy.fail("CopyObject", &copied, busy, 4);
+        world.proxy.fail("PutItem", &noted, Fault::Status(429), 4);
+    }
 }
 
 /// Throttled calls are made again, and nothing fails.

@@ -1,9 +1,18 @@
 //! Many messages of one kind become two: the first at once, the others in a digest.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use backup_e2e::{Fault, World};
 use serde_json::{Value, json};
 
 use crate::allowed::{asked, check};
+
+/// The world in which messages are gathered, for one test at a time: a sweep tells the windows of all.
+fn alone() -> (&'static World, MutexGuard<'static, ()>) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    (World::in_digests(), guard)
+}
 
 /// Items of the catalog in which messages are counted, by kind.
 fn windows(world: &World) -> Vec<Value> {
@@ -41,7 +50,7 @@ fn fails(world: &World, key: &str) {
 /// A region that goes away fails thousands of backups: its owner gets two messages a window.
 #[test]
 fn failures_of_one_kind_are_told_once_and_then_in_digests() {
-    let world = World::in_digests();
+    let (world, _alone) = alone();
     let kind = "failed: AccessDenied at primary";
     for number in 0..13 {
         fails(world, &format!("plain/denied-{number}.txt"));
@@ -86,7 +95,7 @@ fn failures_of_one_kind_are_told_once_and_then_in_digests() {
 /// The topic refuses: what could not be told is counted, and goes with the digest once it can be.
 #[test]
 fn what_the_topic_refuses_is_told_when_it_takes_messages_again() {
-    let world = World::in_digests();
+    let (world, _alone) = alone();
     let key = "plain/untold-in-digests.tar";
     let refused = Fault::Error(403, "AuthorizationError");
     world.proxy.fail("Publish", "untold-in-digests", refused, 1);
@@ -110,7 +119,7 @@ fn what_the_topic_refuses_is_told_when_it_takes_messages_again() {
 /// At the level `all` an upload is told of; a thousand of them are not told of one by one.
 #[test]
 fn what_is_backed_up_is_told_once_and_then_in_digests() {
-    let world = World::in_digests();
+    let (world, _alone) = alone();
     for number in 0..3 {
         world.upload(&format!("told/in-digests-{number}.txt"), b"stored", &[]);
     }
@@ -132,7 +141,7 @@ fn what_is_backed_up_is_told_once_and_then_in_digests() {
 /// Where nothing can be counted, it is told rather than kept to oneself.
 #[test]
 fn a_message_that_cannot_be_counted_is_told() {
-    let world = World::in_digests();
+    let (world, _alone) = alone();
     let told = |key: &str| {
         let ended = world.upload(key, b"half", &[]);
         assert_eq!(ended.error, "BackupFailed", "{ended:?}");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use backup_domain::watch::ATTEMPTS_MAX;
 use backup_e2e::{Fault, World};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::allowed::{asked, check, step};
 
@@ -208,8 +208,7 @@ fn an_owed_order_is_settled_once_it_is_due() {
     );
 }
 
-/// A death that the policy knows no destination for any more cannot be mended by starting it again:
-/// that is tried so often, then it is recorded, parked and told, once.
+/// What no further start can mend is tried so often, then it is recorded, parked and told, once.
 #[test]
 fn what_is_tried_in_vain_is_closed_and_told_once() {
     let (world, _alone) = World::watched();
@@ -217,18 +216,23 @@ fn what_is_tried_in_vain_is_closed_and_told_once() {
     orphaned(world, tried, ATTEMPTS_MAX);
     world.upload(owed, b"owed", &[]);
     let mut point = world.points(owed).remove(0);
-    world.forget(owed);
-    point["destination"] = json!({"S": "removed"});
-    point["sk"] = json!({"S": point["sk"]["S"].as_str().unwrap().replace("primary#", "removed#")});
     point["owedAfter"] = json!({"S": "2026-01-01T00:00:00Z"});
     world.put_point(&point);
+    let backup = world.backup();
+    let denied = Fault::Status(403);
+    world
+        .proxy
+        .fail_all_of("HeadObject", &[backup, owed], denied, 999);
     for _ in 0..ATTEMPTS_MAX + 3 {
         let swept = world.sweep();
         assert_eq!(swept["left"], 0, "{swept}");
         restarts_end(world, owed);
     }
     assert_eq!(world.restarts(owed).len(), ATTEMPTS_MAX as usize);
-    assert_eq!(world.told(owed).len(), 1);
+    let told = world.told(owed);
+    let closing = |it: &&Value| it.to_string().contains("was not settled");
+    assert_eq!(told.iter().filter(closing).count(), 1, "{told:?}");
+    assert_eq!(world.parked(owed).len(), 0, "no event is to be run again");
     assert_eq!(world.sweep()["stuck"], 1);
 
     let point = world.has_become(tried, "failed");
@@ -236,6 +240,27 @@ fn what_is_tried_in_vain_is_closed_and_told_once() {
     assert_eq!(world.restarts(tried).len(), 0);
     assert_eq!((world.parked(tried).len(), world.told(tried).len()), (1, 1));
     // The next tests count what is stuck too.
+    world.forget(owed);
+}
+
+/// Where the policy has no place for it any more, nothing can be settled, and nothing is owed.
+#[test]
+fn what_is_owed_at_a_destination_that_is_no_more_is_dropped() {
+    let (world, _alone) = World::watched();
+    let owed = "plain/owed-nowhere.txt";
+    world.upload(owed, b"owed", &[]);
+    let mut point = world.points(owed).remove(0);
+    world.forget(owed);
+    point["destination"] = json!({"S": "removed"});
+    point["sk"] = json!({"S": point["sk"]["S"].as_str().unwrap().replace("primary#", "removed#")});
+    point["owedAfter"] = json!({"S": "2026-01-01T00:00:00Z"});
+    world.put_point(&point);
+    world.sweep();
+    assert_eq!(restarts_end(world, owed), 1);
+    let point = world.points(owed).remove(0);
+    assert!(point["owedAfter"].is_null(), "{point}");
+    world.sweep();
+    assert_eq!(restarts_end(world, owed), 1, "nothing is left to start");
     world.forget(owed);
 }
 
