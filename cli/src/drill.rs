@@ -141,7 +141,7 @@ fn estimated(whole: &Whole) -> String {
     let seconds = i64::try_from(whole.seconds).unwrap_or(i64::MAX);
     let time = SignedDuration::from_secs(seconds.max(1));
     format!(
-        "at its pace all {} keys, {}, would take some {time:#} to copy (an estimate; planning comes before)",
+        "at its pace all keys (at most {}, {}) would take some {time:#} to copy (an estimate; planning comes before)",
         whole.keys,
         size(whole.bytes)
     )
@@ -166,7 +166,7 @@ mod tests {
         };
         assert_eq!(
             estimated(&whole),
-            "at its pace all 2000000 keys, 3.0 GiB, would take some 1h 1m 40s to copy (an estimate; planning comes before)"
+            "at its pace all keys (at most 2000000, 3.0 GiB) would take some 1h 1m 40s to copy (an estimate; planning comes before)"
         );
     }
 }
