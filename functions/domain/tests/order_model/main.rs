@@ -178,7 +178,7 @@ fn the_latest_is_right_while_sweeps_and_deaths_come_between() {
     assert_eq!(found, setups.map(|(_, pinned)| pinned));
 }
 
-/// The larger setups, 23 million states, two minutes on two cores:
+/// The larger setups, 21 million states, two minutes on two cores:
 /// `cargo test -p backup-domain --test order_model -- --ignored --nocapture`.
 #[test]
 #[ignore = "minutes, on demand"]
@@ -254,13 +254,14 @@ fn the_latest_is_right_in_the_larger_setups_too() {
     ];
     let found = setups.map(|setup| states(&setup));
     println!("{} states in all", found.iter().sum::<usize>());
-    assert_eq!(found.iter().sum::<usize>(), 23_059_353);
+    assert_eq!(found.iter().sum::<usize>(), 21_195_549);
 }
 
-/// Three versions, a deletion and what goes wrong, all at once:
-/// `cargo test --release -p backup-domain --test order_model three_versions -- --ignored --nocapture`.
+/// Three versions, a deletion and a crash, all at once, four million states; mirrored deletions of three
+/// versions and a crash need more than 12 GB:
+/// `cargo test -p backup-domain --test order_model three_versions -- --ignored --nocapture`.
 #[test]
-#[ignore = "many minutes, on demand"]
+#[ignore = "a minute, on demand"]
 fn the_latest_is_right_with_three_versions_a_deletion_and_what_goes_wrong() {
     let setups = [
         Setup {
@@ -273,14 +274,10 @@ fn the_latest_is_right_with_three_versions_a_deletion_and_what_goes_wrong() {
             crashes: 1,
             ..calm(3)
         },
-        Setup {
-            crashes: 1,
-            ..mirrored(3)
-        },
     ];
     let found = setups.map(|setup| states(&setup));
     println!("{} states in all", found.iter().sum::<usize>());
-    assert!(found.iter().all(|states| *states > 1_000_000), "{found:?}");
+    assert_eq!(found, [1_078_567, 3_447_761]);
 }
 
 /// No path comes back to a state it has left, so every path gets quiet; and no execution needs as

@@ -78,19 +78,20 @@ fn latest_version_wins_when_the_older_copy_finishes_last() {
             };
             world.proxy.fail(call, &held, Fault::Hold, 1);
         }
-        let first = world.begin(&older.to_string());
-        wait("the older copy is held", || {
+        let asked = || {
             let calls = world.proxy.calls(key);
-            let held = calls.iter().filter(|call| {
+            let copies = calls.iter().filter(|call| {
                 call.operation == "CompleteMultipartUpload"
                     || (call.operation == "CopyObject" && call.request.contains(version_of(&older)))
             });
-            // Once from the upload itself, once now.
-            if held.count() > 1 {
-                Ok(())
-            } else {
-                Err("not yet".to_owned())
-            }
+            copies.count()
+        };
+        // Those of the uploads themselves.
+        let before = asked();
+        let first = world.begin(&older.to_string());
+        wait("the older copy is held", || {
+            let held = asked() > before;
+            held.then_some(()).ok_or_else(|| "not yet".to_owned())
         });
         let second = world.start_with(&newer.to_string());
         assert_eq!(outcome(&second), "stored", "{second:?}");
