@@ -12,6 +12,7 @@ machine's architecture; the first run, which reads the file from disk, does not 
 
 import argparse
 import os
+import pathlib
 import platform
 import re
 import socket
@@ -50,6 +51,14 @@ def read_elf(path):
     return MACHINES.get(machine, hex(machine)), symbols, max(versions, default=(0, 0))
 
 
+def settings():
+    """What the template hands to any function, by name: a text as it stands there, else a number."""
+    template = pathlib.Path(__file__).resolve().parent.parent / "template.yaml"
+    pairs = re.findall(r"^          ([A-Z][A-Z_]+): (.+)$", template.read_text(), re.MULTILINE)
+    found = {name: value.strip('"') if value[0] in '"0123456789' else "64" for name, value in pairs}
+    return found | {"AUDIT_LEVEL": "listing"}
+
+
 def first_poll_ms(path):
     """Milliseconds from the start of the process to its first request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -65,14 +74,7 @@ def first_poll_ms(path):
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "SOURCE_BUCKET": "source",
-            "POLICY_PARAMETER": "/policy",
-            "POLICY_CACHE_SECONDS": "30",
-            "CATALOG_TABLE": "catalog",
-            "LEASE_SECONDS": "87300",
-            "MULTIPART_THRESHOLD_MIB": "1024",
-            "PART_SIZE_MIN_MIB": "64",
-            "TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:topic",
+            **settings(),
         }
         begun = time.perf_counter()
         process = subprocess.Popen([os.path.abspath(path)], env=environment, stdout=subprocess.DEVNULL)
