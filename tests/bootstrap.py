@@ -52,11 +52,11 @@ def read_elf(path):
 
 
 def settings():
-    """What the template hands to any function, by name: a text as it stands there, else a number."""
+    """What the template hands to any function, by name: a text as it stands there, else a
+    number."""
     template = pathlib.Path(__file__).resolve().parent.parent / "template.yaml"
-    pairs = re.findall(r"^          ([A-Z][A-Z_]+): (.+)$", template.read_text(), re.MULTILINE)
-    found = {name: value.strip('"') if value[0] in '"0123456789' else "64" for name, value in pairs}
-    return found | {"AUDIT_LEVEL": "listing"}
+    pairs = re.findall(r'^          ([A-Z][A-Z_]+): (?:"([^"]*)")?', template.read_text(), re.MULTILINE)
+    return {name: text or "64" for name, text in pairs} | {"AUDIT_LEVEL": "listing"}
 
 
 def first_poll_ms(path):
