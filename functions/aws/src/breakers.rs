@@ -106,21 +106,24 @@ impl Breakers {
     }
 
     /// What may be started for a destination, as things stand: an execution that is started decides
-    /// for itself when it copies.
-    ///
-    /// # Errors
-    /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
-    pub async fn ready(&self, destination: &str) -> Result<Ready, Failure> {
+    /// for itself when it copies. A breaker that cannot be read holds nothing up.
+    pub async fn ready(&self, destination: &str) -> Ready {
         if self.limits.failures == 0 {
-            return Ok(Ready::All);
+            return Ready::All;
         }
-        let breaker = self.catalog.breaker(destination, true).await?;
+        let breaker = match self.catalog.breaker(destination, true).await {
+            Ok(breaker) => breaker,
+            Err(problem) => {
+                warn!(destination, problem = %problem.message, "the breaker does not answer");
+                None
+            }
+        };
         let now = self.catalog.now();
-        Ok(match breaker.map(|it| it.admit("", now, &self.limits)) {
+        match breaker.map(|it| it.admit("", now, &self.limits)) {
             None | Some(Admission::Go) => Ready::All,
             Some(Admission::Probe(_) | Admission::Probing(_)) => Ready::One,
             Some(Admission::Refused { .. }) => Ready::None,
-        })
+        }
     }
 
     async fn admission(&self, destination: &str, owner: &str) -> Result<Admission, Failure> {

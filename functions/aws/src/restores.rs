@@ -1,5 +1,6 @@
 //! Executions of the restore and the backfill machine, for who starts and follows one from outside.
 
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 use backup_domain::error::{Cause, cause_of};
 use backup_domain::restore::course::Work;
@@ -43,14 +44,21 @@ pub async fn start(
 /// # Errors
 /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when Step Functions does not say.
 pub async fn input(client: &StepFunctions, execution: &str) -> Result<Value, Failure> {
+    let answer = describe(client, execution).await?;
+    let input = answer.input().unwrap_or_default();
+    Ok(serde_json::from_str(input).unwrap_or_default())
+}
+
+async fn describe(
+    client: &StepFunctions,
+    execution: &str,
+) -> Result<DescribeExecutionOutput, Failure> {
     let answer = client
         .describe_execution()
         .execution_arn(execution)
         .send()
-        .await
-        .map_err(|error| ApiError::of("DescribeExecution", &error).at_service(execution))?;
-    let input = answer.input().unwrap_or_default();
-    Ok(serde_json::from_str(input).unwrap_or_default())
+        .await;
+    answer.map_err(|error| ApiError::of("DescribeExecution", &error).at_service(execution))
 }
 
 /// How one is.
@@ -61,12 +69,7 @@ pub async fn state<C: DeserializeOwned>(
     client: &StepFunctions,
     execution: &str,
 ) -> Result<State<C>, Failure> {
-    let answer = client
-        .describe_execution()
-        .execution_arn(execution)
-        .send()
-        .await
-        .map_err(|error| ApiError::of("DescribeExecution", &error).at_service(execution))?;
+    let answer = describe(client, execution).await?;
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     match answer.status() {
         ExecutionStatus::Running => Ok(State::Running),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::catalog::Status;
+use crate::catalog::{RecoveryPoint, Status};
 use crate::object::SourceObject;
 use crate::task::Machine;
 
@@ -19,6 +19,18 @@ pub struct Held {
     pub until: Timestamp,
     /// Executions that have tried.
     pub attempts: u32,
+}
+
+impl From<&RecoveryPoint> for Held {
+    fn from(point: &RecoveryPoint) -> Self {
+        Self {
+            status: point.status,
+            owner: point.owner.clone(),
+            machine: point.machine,
+            until: point.until,
+            attempts: point.attempts,
+        }
+    }
 }
 
 /// What to do about it.

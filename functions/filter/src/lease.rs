@@ -112,13 +112,7 @@ impl Filter {
     /// A point that is stored, and whose destination the policy names no more: its order there is
     /// nobody's to settle.
     pub async fn owe_nothing(&self, old: RecoveryPoint) -> Result<Idle, Failure> {
-        let held = Held {
-            status: old.status,
-            owner: old.owner.clone(),
-            machine: old.machine,
-            until: old.until,
-            attempts: old.attempts,
-        };
+        let held = Held::from(&old);
         let reason = format!("{}: the policy names it no more", old.destination);
         let unsettled = old.status == Status::Unsettled;
         let point = RecoveryPoint {
@@ -153,13 +147,7 @@ impl Filter {
             .and_then(|redrive| redrive.owner.as_deref());
         let mut written = self.catalog.create(&point).await?;
         while let Written::Refused(old) = written {
-            let held = Held {
-                status: old.status,
-                owner: old.owner.clone(),
-                machine: old.machine,
-                until: old.until,
-                attempts: old.attempts,
-            };
+            let held = Held::from(&*old);
             match claim(&held, &point.owner, redriven, now) {
                 Claim::Done(status)
                     if point.status == Status::Copying

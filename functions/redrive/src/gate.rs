@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use backup_aws::breakers::Ready;
 use backup_domain::redrive::{Start, Subject, waited};
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::Run;
 
@@ -89,14 +89,9 @@ impl Run<'_> {
 
     async fn look(&self, destination: &str) -> Passage {
         match self.redriver.breakers.ready(destination).await {
-            Ok(Ready::All) => Passage::Open,
-            Ok(Ready::One) => Passage::Trying,
-            Ok(Ready::None) => Passage::Closed,
-            Err(problem) => {
-                // What is started decides for itself.
-                warn!(destination, problem = %problem.message, "the breaker does not answer");
-                Passage::Open
-            }
+            Ready::All => Passage::Open,
+            Ready::One => Passage::Trying,
+            Ready::None => Passage::Closed,
         }
     }
 

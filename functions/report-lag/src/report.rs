@@ -174,10 +174,7 @@ impl Report {
             let page = self.catalog.failed(from, None).await?;
             for failed in page.items.iter().filter(|it| it.is_whole()) {
                 lag.failed += 1;
-                lag.oldest = match (lag.oldest, failed.failed_at) {
-                    (Some(oldest), Some(at)) => Some(oldest.min(at)),
-                    (oldest, at) => oldest.or(at),
-                };
+                lag.oldest = lag.oldest.into_iter().chain(failed.failed_at).min();
             }
             from = page.next;
             if from.is_none() || deadline.is_near() {

@@ -310,15 +310,11 @@ impl Sweep {
     }
 
     /// Whether the destination of a debt answers, as its breaker shows it: one that may be back is
-    /// tried by one of them a run. A breaker that cannot be read holds nothing up.
+    /// tried by one of them a run.
     async fn may_settle(&self, due: &Due, ready: &mut BTreeMap<String, Ready>) -> bool {
         let destination = due.sk.split('#').next().unwrap_or_default();
         if !ready.contains_key(destination) {
             let read = self.breakers.ready(destination).await;
-            let read = read.unwrap_or_else(|problem| {
-                warn!(destination, problem = %problem.message, "settled without its breaker");
-                Ready::All
-            });
             ready.insert(destination.to_owned(), read);
         }
         match ready.get_mut(destination) {

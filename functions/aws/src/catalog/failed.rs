@@ -169,22 +169,15 @@ impl Catalog {
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn dismiss_whole(
         &self,
-        (pk, sk): (&str, &str),
+        keys: (&str, &str),
         whole: &Whole,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        self.put_texts(&[
-            ("pk", pk.to_owned()),
-            ("sk", sk.to_owned()),
-            ("shape", SHAPE.to_string()),
+        let dismissed = [
             ("status", "dismissed".to_owned()),
-            ("destination", whole.destination.clone()),
-            ("error", whole.error.clone()),
-            ("event", whole.event.to_string()),
-            ("endedAt", whole.ended_at.clone()),
             ("dismissed", now.to_string()),
-        ])
-        .await
+        ];
+        self.put_whole(keys, whole, &dismissed).await
     }
 
     /// Records a whole event as given up: the message that holds it goes.
@@ -193,25 +186,36 @@ impl Catalog {
     /// `AccessDenied`, `Throttled` or `DestinationUnavailable`.
     pub async fn give_up_whole(
         &self,
-        (pk, sk): (&str, &str),
+        keys: (&str, &str),
         whole: &Whole,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        self.put_texts(&[
+        let given_up = [
+            ("status", Status::Failed.as_str().to_owned()),
+            ("message", "failed again in each redrive".to_owned()),
+            ("day", day(now, keys.0)),
+            ("failedAt", now.to_string()),
+            ("exhausted", now.to_string()),
+        ];
+        self.put_whole(keys, whole, &given_up).await
+    }
+
+    async fn put_whole(
+        &self,
+        (pk, sk): (&str, &str),
+        whole: &Whole,
+        end: &[(&str, String)],
+    ) -> Result<(), Failure> {
+        let known = [
             ("pk", pk.to_owned()),
             ("sk", sk.to_owned()),
             ("shape", SHAPE.to_string()),
-            ("status", Status::Failed.as_str().to_owned()),
             ("destination", whole.destination.clone()),
             ("error", whole.error.clone()),
-            ("message", "failed again in each redrive".to_owned()),
             ("event", whole.event.to_string()),
-            ("day", day(now, pk)),
             ("endedAt", whole.ended_at.clone()),
-            ("failedAt", now.to_string()),
-            ("exhausted", now.to_string()),
-        ])
-        .await
+        ];
+        self.put_texts(&[&known, end].concat()).await
     }
 }
 
