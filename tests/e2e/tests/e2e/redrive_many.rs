@@ -43,14 +43,15 @@ fn what_is_held_back_keeps_nothing_else_from_being_started() {
 
     world.set_configuration("Redrive", &json!({"Timeout": 3}));
     let mut held = 0;
-    let started = (0..RUNS_MAX).find_map(|_| {
+    // A run that its time ends behind the start cannot say that it has started it.
+    let started = (0..RUNS_MAX).any(|_| {
         let redriven = world.redrive_all();
         held += redriven["held"].as_u64().unwrap_or_default();
-        (redriven["started"] == 1).then_some(redriven)
+        !world.redrives(behind).is_empty()
     });
     world.set_configuration("Redrive", &json!({"Timeout": 300}));
     world.forget_item(&breaker);
-    assert!(started.is_some() && held > 0, "{held} held");
+    assert!(started && held > 0, "{held} held");
     world.has_become(behind, "stored");
     assert_eq!(world.redrives(behind).len(), 1);
 }
