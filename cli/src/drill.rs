@@ -33,6 +33,13 @@ pub struct Arguments {
     follow: Option<String>,
 }
 
+impl Arguments {
+    /// Whether it starts a drill, not only follows one.
+    pub const fn starts(&self) -> bool {
+        self.follow.is_none()
+    }
+}
+
 /// Starts a drill, follows it to its end, shows what it came to.
 pub async fn run(
     stack: &Stack,

@@ -188,8 +188,10 @@ mod tests {
 
     #[test]
     fn a_run_is_named_by_its_name_or_its_arn() {
-        let machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:s3-backup-restore";
-        let execution = "arn:aws:states:eu-west-1:111122223333:execution:s3-backup-restore:one";
+        let machine =
+            "arn:aws:states:eu-west-1:111122223333:stateMachine:RestoreStateMachine-1A2B3C";
+        let execution =
+            "arn:aws:states:eu-west-1:111122223333:execution:RestoreStateMachine-1A2B3C:one";
         assert_eq!(arn(machine, "one"), execution);
         assert_eq!(arn(machine, execution), execution);
     }

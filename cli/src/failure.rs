@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use backup_aws::Failure as Refused;
+use backup_domain::deployment::Finding;
 use backup_domain::error::printable;
 
 /// How a verb that did its work found things.
@@ -43,6 +44,9 @@ pub enum Failure {
         /// Its name.
         stack: String,
     },
+    /// The table cannot be the catalog. Nothing was done.
+    #[error("{}: {}: {}", .0.name, .0.resource, .0.problem)]
+    Unfit(Finding),
     /// What was asked for cannot be meant, or was not agreed to. Nothing was done.
     #[error("{message}")]
     Unmeant {
@@ -69,7 +73,8 @@ impl Failure {
             Self::GoesOn { execution, refused } => {
                 let run = execution.rsplit(':').next().unwrap_or_default();
                 let machine = execution.rsplit(':').nth(1).unwrap_or_default();
-                let again = if machine.ends_with("-restore") {
+                // CloudFormation makes the name of the resource's, with letters behind.
+                let again = if machine.contains("RestoreStateMachine-") {
                     format!(
                         "s3-backup restore --follow {run} (of a drill: s3-backup drill --follow {run})"
                     )
@@ -82,6 +87,7 @@ impl Failure {
                 "name it with --stack, and its region with AWS_REGION".to_owned()
             }
             Self::Unmeant { advice, .. } => advice.clone(),
+            Self::Unfit(finding) => finding.remedy.clone(),
             Self::Output(_) => "give the answer a place to go".to_owned(),
         }
     }
@@ -92,13 +98,14 @@ impl Failure {
         eprintln!("hint: {}", printable(&self.hint()));
     }
 
-    /// 2 for what cannot be meant, 3 where AWS refused or did not answer, 4 without a stack, 5 where the answer goes nowhere.
+    /// 2 for what cannot be meant, 3 where AWS refused or did not answer, 4 without a stack, 5 where the answer goes nowhere, 8 on a table that cannot be the catalog.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Unmeant { .. } => 2,
             Self::Refused(_) | Self::GoesOn { .. } => 3,
             Self::NoStack { .. } => 4,
             Self::Output(_) => 5,
+            Self::Unfit(_) => 8,
         })
     }
 }

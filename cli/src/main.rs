@@ -2,6 +2,7 @@
 
 mod audit;
 mod backfill;
+mod check;
 mod drill;
 mod execution;
 mod failure;
@@ -30,7 +31,7 @@ use crate::stack::Stack;
     version,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 all is well, 1 something is not, 2 wrong usage, 3 AWS refused or did not answer, \
-                  4 no such stack, 5 the answer could not be written; audit also: 6 damaged; audit and backfill: 7 it came to no end."
+                  4 no such stack, 5 the answer could not be written, 8 the catalog table is not fit; audit also: 6 damaged; audit and backfill: 7 it came to no end."
 )]
 struct Arguments {
     #[command(flatten)]
@@ -90,6 +91,12 @@ enum Verb {
     /// Changes nothing: `aws s3api put-bucket-lifecycle-configuration` takes it. Exits with 2 where the policy
     /// says nothing of one.
     Lifecycle(lifecycle::Arguments),
+    /// Check that buckets, keys, table, queue and topic meet the requirements of the backup.
+    ///
+    /// With --config-file before a deployment: reads the parameters that sam deploy will use. Without it on the
+    /// deployed stack. Changes nothing; each finding comes with the command that removes it. Exits with 1 where
+    /// something is not fit; advice alone is 0.
+    Check(check::Arguments),
     /// Back up what was in the bucket before the backup watched it.
     ///
     /// Plans first, copying nothing, and shows what it takes; then asks, backs up, follows and reports. What
@@ -97,6 +104,18 @@ enum Verb {
     /// 0 where all that it found is in the backup, 1 where something is not, 2 where it cannot be meant like
     /// that and nothing was copied, 7 where it came to no end.
     Backfill(backfill::Arguments),
+}
+
+impl Verb {
+    /// Whether it starts something that writes to the catalog, or goes by it.
+    const fn needs_catalog(&self) -> bool {
+        match self {
+            Self::Restore(restore) => restore.needs_catalog(),
+            Self::Drill(drill) => drill.starts(),
+            Self::Redrive(_) | Self::Audit(_) | Self::Backfill(_) => true,
+            Self::Status(_) | Self::Lifecycle(_) | Self::Check(_) => false,
+        }
+    }
 }
 
 #[tokio::main]
@@ -115,8 +134,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     let global = arguments.global;
+    if let Verb::Check(arguments) = &arguments.verb {
+        return check::run(&global, arguments).await;
+    }
     let stack = Stack::find(&global.stack).await?;
+    if arguments.verb.needs_catalog() {
+        check::catalog(&stack).await?;
+    }
     match arguments.verb {
+        Verb::Check(arguments) => check::run(&global, &arguments).await,
         Verb::Status(arguments) => status::run(&stack, &global, &arguments).await,
         Verb::Redrive(arguments) => redrive::run(&stack, &global, arguments).await,
         Verb::Restore(arguments) => restore::run(&stack, &global, &arguments).await,

@@ -91,6 +91,14 @@ pub struct Arguments {
     faster: bool,
 }
 
+impl Arguments {
+    /// Whether it plans by the catalog: a backup bucket alone is enough for another restore, and a plan that was
+    /// made, or a restore that runs, needs no second look.
+    pub const fn needs_catalog(&self) -> bool {
+        self.from_backup.is_none() && self.plan.is_none() && self.follow.is_none()
+    }
+}
+
 /// Plans, shows, asks, restores, reports.
 pub async fn run(
     stack: &Stack,

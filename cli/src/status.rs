@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use backup_aws::catalog::{Failed, Whole};
 use backup_aws::{executions, queue};
 use backup_domain::catalog::{RecoveryPoint, Status, partition_key};
+use backup_domain::deployment::{Finding, Severity};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::backfill::counts;
 use crate::failure::{Failure, Verdict};
 use crate::stack::Stack;
-use crate::{Global, drill, lag, say};
+use crate::{Global, check, drill, lag, say};
 
 /// Options of the verb.
 #[derive(Debug, clap::Args)]
@@ -63,6 +64,9 @@ struct Whereabouts {
     away: BTreeMap<String, Timestamp>,
     /// Backfills that have come to no end yet, by run.
     backfills: BTreeMap<String, Backfill>,
+    /// What is not as the catalog's table is to be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    table: Vec<Finding>,
 }
 
 /// How far a backfill is.
@@ -96,7 +100,11 @@ async fn backfills(stack: &Stack) -> Result<BTreeMap<String, Backfill>, Failure>
 async fn look(stack: &Stack) -> Result<Whereabouts, Failure> {
     let (clients, resources) = (&stack.clients, &stack.resources);
     let catalog = stack.catalog();
-    let mut now = Whereabouts::default();
+    // First: a table that cannot be the catalog answers none of what follows.
+    let mut now = Whereabouts {
+        table: check::table(stack).await?,
+        ..Whereabouts::default()
+    };
     let mut from = None;
     loop {
         let page = catalog.failed(from, None).await?;
@@ -197,10 +205,11 @@ async fn of_stack(stack: &Stack, global: &Global) -> Result<Verdict, Failure> {
         });
         let rows = rows.into_iter().chain(waiting).chain(away).chain(backfills);
         say::table(&["what", "now", "what to do"], rows)?;
+        check::list(&now.table)?;
     }
     let waits = now.failed + now.exhausted + now.parked + now.parked_in_flight;
     Ok(if waits == 0 && now.away.is_empty() {
-        Verdict::Well
+        check::verdict(&now.table, Severity::Unknown)
     } else {
         Verdict::NotWell
     })

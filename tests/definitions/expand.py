@@ -1,6 +1,6 @@
 """Prints a SAM template as CloudFormation gets it, as JSON.
 
-usage: expand.py TEMPLATE
+usage: expand.py TEMPLATE [REGION]
 
 Code stands as an S3 address, state machines stand in the template, so that what is linted is whole.
 """
@@ -9,8 +9,9 @@ import json
 import os
 import sys
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+os.environ["AWS_DEFAULT_REGION"] = sys.argv[2] if len(sys.argv) > 2 else "us-east-1"
 
+import boto3
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
@@ -27,6 +28,7 @@ def expanded(path):
         template = yaml_parse(file.read())
     folder = os.path.dirname(os.path.abspath(path))
     defaults = {name: str(it.get("Default", "")) for name, it in template["Parameters"].items()}
+    defaults["AWS::Partition"] = boto3.Session().get_partition_for_region(os.environ["AWS_DEFAULT_REGION"])
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         if "CodeUri" in properties:

@@ -67,9 +67,7 @@ impl Settings {
     /// # Errors
     /// [`SettingError`] when it is missing or empty.
     pub fn list(self, name: &'static str) -> Result<Vec<String>, SettingError> {
-        let text = self.text(name)?;
-        let names = text.split(',').filter(|name| !name.is_empty());
-        Ok(names.map(str::to_owned).collect())
+        self.text(name).map(|text| listed(&text))
     }
 
     /// A number or the like that must be there.
@@ -85,10 +83,21 @@ impl Settings {
     }
 }
 
-/// The function's own name, set by Lambda, goes into the user agent of every call: CloudTrail and
+/// Names separated by commas; empty ones are left out.
+pub(crate) fn listed(text: &str) -> Vec<String> {
+    let names = text.split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+/// The function's own name, set by Lambda; none on the command line.
+pub(crate) fn own_name() -> Option<String> {
+    std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok()
+}
+
+/// The function's own name goes into the user agent of every call: CloudTrail and
 /// access logs then say which step made it.
 fn app_name() -> Option<AppName> {
-    let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok()?;
+    let name = own_name()?;
     let made = AppName::new(name);
     made.inspect_err(|problem| tracing::warn!(%problem, "calls do not name the function"))
         .ok()
@@ -143,6 +152,14 @@ impl Clients {
         }
     }
 
+    /// The same clients in another region.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        let region = Region::new(region.to_owned());
+        let config = self.config.to_builder().region(region).build();
+        Self::new(config, self.path_style)
+    }
+
     /// S3 in a region: copies are asked of the region that receives them.
     pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
         let mut clients = self
@@ -157,8 +174,7 @@ impl Clients {
 
     /// S3 in the region that the environment names.
     pub fn home_s3(&self) -> aws_sdk_s3::Client {
-        let region = self.config.region().map(ToString::to_string);
-        self.s3(&region.unwrap_or_default())
+        self.s3(&self.region())
     }
 
     fn new_s3(&self, region: &str) -> aws_sdk_s3::Client {
@@ -176,6 +192,25 @@ impl Clients {
     /// DynamoDB of the function's region.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// KMS in a region: a key is described where it is.
+    pub fn kms(&self, region: &str) -> aws_sdk_kms::Client {
+        let config = aws_sdk_kms::config::Builder::from(&self.config)
+            .region(Region::new(region.to_owned()))
+            .build();
+        aws_sdk_kms::Client::from_conf(config)
+    }
+
+    /// STS of the function's region.
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&self.config)
+    }
+
+    /// The region that the environment names, empty where it names none.
+    pub fn region(&self) -> String {
+        let region = self.config.region().map(ToString::to_string);
+        region.unwrap_or_default()
     }
 
     /// SSM of the function's region.

@@ -6,6 +6,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use backup_domain::error::{Cause, Side, chain};
 use backup_domain::{ErrorName, Named};
 
+use crate::clients::own_name;
+
 /// A failure that leaves a Lambda: its name is what the ASL catches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -43,6 +45,18 @@ impl Failure {
     fn on(self, side: Side) -> Self {
         Self {
             side: Some(side),
+            ..self
+        }
+    }
+
+    /// Whose role was refused: as many roles as functions read the same buckets.
+    fn of_role(self, function: Option<&str>) -> Self {
+        let Some(function) = function else {
+            return self;
+        };
+        let role = format!("the role of {function}");
+        Self {
+            advice: self.advice.replacen("the function's role", &role, 1),
             ..self
         }
     }
@@ -203,7 +217,7 @@ impl ApiError {
             || self.code.starts_with("KMS.")
             || matches!(self.status, Some(400..=499))
         {
-            Failure::new(ErrorName::SourceUnreadable, line)
+            Failure::new(ErrorName::SourceUnreadable, line).of_role(own_name().as_deref())
         } else {
             Failure::new(ErrorName::DestinationUnavailable, line)
         };
@@ -228,7 +242,7 @@ impl ApiError {
             );
             failure
         } else if self.is_denied() || self.code.starts_with("KMS.") {
-            Failure::new(ErrorName::AccessDenied, line)
+            Failure::new(ErrorName::AccessDenied, line).of_role(own_name().as_deref())
         } else {
             Failure::new(ErrorName::DestinationUnavailable, line)
         };
@@ -247,7 +261,7 @@ impl ApiError {
                     .to_owned();
             failure
         } else if self.is_denied() {
-            Failure::new(ErrorName::AccessDenied, line)
+            Failure::new(ErrorName::AccessDenied, line).of_role(own_name().as_deref())
         } else {
             let mut failure = Failure::new(ErrorName::DestinationUnavailable, line);
             failure.advice =
@@ -340,6 +354,25 @@ mod tests {
         }
         for status in [None, Some(200), Some(500), Some(502), Some(504)] {
             assert!(!api("InternalError", status).is_refused(), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_advice_names_the_role_that_was_refused() {
+        let refused = api("", Some(403)).at_source("source");
+        let filter = refused.of_role(Some("backups-FilterFunction-1A2B3C"));
+        assert!(
+            filter
+                .advice
+                .starts_with("let the role of backups-FilterFunction-1A2B3C read"),
+            "{filter:?}"
+        );
+        for failure in [
+            api("AccessDenied", Some(403)).at_destination("b", "r"),
+            api("AccessDeniedException", Some(400)).at_service("table"),
+        ] {
+            let named = failure.of_role(Some("f"));
+            assert!(named.advice.contains("grant the role of f "), "{named:?}");
         }
     }
 

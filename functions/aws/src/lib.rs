@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod clients;
 pub mod dead;
 pub mod deadline;
+pub mod deployment;
 pub mod elsewhere;
 pub mod executions;
 pub mod express;

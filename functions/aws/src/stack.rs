@@ -2,8 +2,10 @@
 
 use backup_domain::breaker::Limits;
 use jiff::SignedDuration;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::clients::listed;
 use crate::{ApiError, ErrorName, Failure};
 
 /// Names of a stack's resources. The deployment writes them, as JSON, into the SSM parameter
@@ -42,6 +44,28 @@ pub struct Resources {
     pub digest_minutes: i64,
 }
 
+/// What the roles of a stack may use. The deployment writes it, as JSON, into the SSM parameter
+/// `/<stack>/access`: beside the resources, since a standard parameter holds 4 KB.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Access {
+    /// ARNs of KMS keys, separated by commas.
+    keys: String,
+    /// Buckets that copies may go to, separated by commas.
+    buckets: String,
+}
+
+impl Access {
+    /// ARNs of KMS keys.
+    pub fn keys(&self) -> Vec<String> {
+        listed(&self.keys)
+    }
+
+    /// Buckets that copies may go to.
+    pub fn buckets(&self) -> Vec<String> {
+        listed(&self.buckets)
+    }
+}
+
 /// The limits of breakers as the deployment writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,13 +94,27 @@ impl From<BreakerLimits> for Limits {
 /// `AccessDenied`, `Throttled` or `DestinationUnavailable` when SSM does not say, the last also
 /// when another release wrote what is there.
 pub async fn find(client: &aws_sdk_ssm::Client, stack: &str) -> Result<Option<Resources>, Failure> {
-    let name = format!("/{stack}/resources");
-    let answer = match client.get_parameter().name(&name).send().await {
+    read(client, &format!("/{stack}/resources")).await
+}
+
+/// What the roles of a stack may use, or `None` where a release wrote the stack that does not say.
+///
+/// # Errors
+/// As [`find`].
+pub async fn access(client: &aws_sdk_ssm::Client, stack: &str) -> Result<Option<Access>, Failure> {
+    read(client, &format!("/{stack}/access")).await
+}
+
+async fn read<T: DeserializeOwned>(
+    client: &aws_sdk_ssm::Client,
+    name: &str,
+) -> Result<Option<T>, Failure> {
+    let answer = match client.get_parameter().name(name).send().await {
         Ok(answer) => answer,
         Err(error) => {
             return match ApiError::of("GetParameter", &error) {
                 api if api.code == "ParameterNotFound" => Ok(None),
-                api => Err(api.at_service(&name)),
+                api => Err(api.at_service(name)),
             };
         }
     };

@@ -218,6 +218,36 @@ async fn a_segment_lists_its_own_parts_alone() {
     assert_eq!(requests(&seen).len(), 1);
 }
 
+/// A server may list parts in any order, and one twice; Complete takes numbers that ascend.
+#[tokio::test]
+async fn a_part_that_is_listed_twice_is_completed_once() {
+    let (s3, seen) = server(|request| {
+        if request.head.starts_with("POST") {
+            return Some(b"<CompleteMultipartUploadResult/>".to_vec());
+        }
+        let part = |number| {
+            format!(
+                "<Part><PartNumber>{number}</PartNumber><Size>{PART_BYTES_MIN}</Size>\
+                 <ETag>\"e{number}\"</ETag></Part>"
+            )
+        };
+        let parts = [2, 1, 1].map(part).concat();
+        let listed = "<IsTruncated>false</IsTruncated>";
+        Some(format!("<ListPartsResult>{listed}{parts}</ListPartsResult>").into_bytes())
+    })
+    .await;
+    let (target, upload) = (target(), upload(2 * PART_BYTES_MIN));
+    let listed = list_parts(&s3, &target, &upload, upload.plan.all()).await;
+    let listed = listed.expect("the parts");
+    check_parts(&upload, &listed).expect("every part");
+    let made = complete(&s3, &target, &upload, listed, None).await;
+    made.expect("a copy");
+    let asked = requests(&seen).pop().expect("a request");
+    let numbers = asked.body.split("<PartNumber>").skip(1);
+    let numbers: Vec<_> = numbers.filter_map(|it| it.split('<').next()).collect();
+    assert_eq!(numbers, ["1", "2"]);
+}
+
 /// The first five parts are answered, no other ever: of 40 those are kept, the 16 under way end with
 /// the time, and no more are begun.
 #[tokio::test]

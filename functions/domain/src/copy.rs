@@ -124,7 +124,7 @@ impl Named for CopyError {
     fn advice(&self) -> String {
         match self {
             Self::WeakerEncryption { destination, .. } => format!(
-                "set kmsKey on destination {destination}, or allowWeakerEncryption if that is meant, then s3-backup redrive"
+                "with the default policy deploy with BackupKmsKeyArn, the key for the copies; in a policy of your own set kmsKey on destination {destination} and name the key in KmsKeyArns, or allowWeakerEncryption if that is meant; then s3-backup redrive"
             ),
             _ => self.name().advice().to_owned(),
         }

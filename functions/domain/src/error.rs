@@ -51,7 +51,7 @@ error_names! {
     /// The source object lies in an archive class and is not restored.
     SourceArchived => "restore the object (s3api restore-object), then s3-backup redrive; or let the policy skip archived objects",
     /// The source object cannot be read with the rights at hand.
-    SourceUnreadable => "let the copy role read the object and decrypt with its key; objects under SSE-C cannot be backed up",
+    SourceUnreadable => "let the function's role read the object and decrypt with its key (KmsKeyArns, key policy), then s3-backup redrive; objects under SSE-C cannot be backed up",
     /// The destination, the catalog or the topic refuses.
     AccessDenied => "grant the function's role what the message names (bucket policy, key policy, SCP), then s3-backup redrive",
     /// A service asks for a slower pace.
@@ -82,6 +82,8 @@ error_names! {
     InvalidBackfill => "correct the request and start a new execution",
     /// Raised at the end of a backfill that leaves something out of the backup; its report says what.
     BackfillIncomplete => "read the report; what failed is redriven by itself, what was left goes on with s3-backup backfill --resume",
+    /// Raised at the end of an audit that has no verdict, where nothing else says why.
+    AuditIncomplete => "read the report; an audit with resume goes on where this one stopped",
     /// Raised at the end of an execution whose failure was recorded and parked, but could not be told.
     Untold => "the watcher tells it; check the topic and its policy",
     /// The dead-letter queue refused the event.

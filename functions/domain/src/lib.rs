@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod catalog;
 pub mod copy;
 pub mod crc;
+pub mod deployment;
 pub mod digest;
 pub mod error;
 pub mod event;

@@ -8,9 +8,7 @@ mod event;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::limits::{
-    INFREQUENT_ACCESS_DAYS_MIN, LIFECYCLE_DAYS_MAX, NEWER_NONCURRENT_VERSIONS_MAX,
-};
+use crate::limits::{LIFECYCLE_DAYS_MAX, NEWER_NONCURRENT_VERSIONS_MAX};
 
 pub use event::{Happened, LifecycleEvent, parse};
 
@@ -170,17 +168,11 @@ impl Transition {
         if !CLASSES.contains(&storage_class.as_str()) {
             return Err(format!("{storage_class} is none of {}", CLASSES.join(", ")));
         }
-        let infrequent = matches!(storage_class.as_str(), "STANDARD_IA" | "ONEZONE_IA");
-        let days_min = if infrequent {
-            INFREQUENT_ACCESS_DAYS_MIN
-        } else {
-            1
-        };
-        if (days_min..=LIFECYCLE_DAYS_MAX).contains(days) {
+        if (1..=LIFECYCLE_DAYS_MAX).contains(days) {
             return Ok(());
         }
         Err(format!(
-            "{days} days: {storage_class} takes {days_min} to {LIFECYCLE_DAYS_MAX}"
+            "{days} days: a transition takes 1 to {LIFECYCLE_DAYS_MAX}"
         ))
     }
 }

@@ -28,9 +28,6 @@ pub const USER_METADATA_BYTES_MAX: usize = 2048;
 /// Newest noncurrent versions that a lifecycle rule can keep (Amazon S3 API Reference,
 /// "NoncurrentVersionExpiration").
 pub const NEWER_NONCURRENT_VERSIONS_MAX: u32 = 100;
-/// Days after which a lifecycle rule can lead to an infrequent access class at the earliest (Amazon S3
-/// User Guide, "Constraints and considerations for transitions").
-pub const INFREQUENT_ACCESS_DAYS_MIN: u32 = 30;
 /// Most days that are taken of a lifecycle rule: a hundred years, the longest that Object Lock
 /// takes (Amazon S3 User Guide, "Object Lock considerations").
 pub const LIFECYCLE_DAYS_MAX: u32 = 36_500;
@@ -38,8 +35,8 @@ pub const LIFECYCLE_DAYS_MAX: u32 = 36_500;
 /// S3 itself takes 36,500 (Amazon S3 User Guide, "Object Lock considerations"); nobody takes back a
 /// typing error in COMPLIANCE.
 pub const LOCK_DAYS_MAX: u32 = 3650;
-/// Subject of an SNS e-mail, in ASCII characters (Amazon SNS API Reference, "Publish").
-pub const SNS_SUBJECT_CHARS_MAX: usize = 100;
+/// Subject of an SNS e-mail: less than 100 characters (Amazon SNS API Reference, "Publish").
+pub const SNS_SUBJECT_CHARS_MAX: usize = 99;
 /// Value of a standard and of an advanced parameter (AWS Systems Manager User Guide,
 /// "Managing parameter tiers").
 pub const SSM_STANDARD_BYTES_MAX: usize = 4 * 1024;

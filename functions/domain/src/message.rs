@@ -80,7 +80,8 @@ pub fn compose(story: &Story<'_>, level: NotifyLevel) -> Option<Message> {
     })
 }
 
-/// Cuts and cleans: SNS refuses a subject over 100 characters, with control characters or not ASCII.
+/// Cuts and cleans: SNS refuses a subject of 100 characters or with control characters, and not every
+/// e-mail client shows one that is not ASCII.
 pub(crate) fn subject(line: &str) -> String {
     let clean: String = line
         .chars()
@@ -182,12 +183,17 @@ fn json(story: &Story<'_>, failed: bool) -> Value {
     })
 }
 
+/// A page of the console of the partition that the execution is in: the hosts of the template's mapping
+/// `Consoles`, in `aws` with the region before it.
 fn console_link(story: &Story<'_>) -> String {
-    format!(
-        "https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{arn}",
-        region = story.region,
-        arn = story.execution
-    )
+    let (region, arn) = (story.region, story.execution);
+    let host = match arn.split(':').nth(1) {
+        Some("aws-cn") => "console.amazonaws.cn".to_owned(),
+        Some("aws-us-gov") => "console.amazonaws-us-gov.com".to_owned(),
+        Some("aws-eusc") => "console.amazonaws-eusc.eu".to_owned(),
+        _ => format!("{region}.console.aws.amazon.com"),
+    };
+    format!("https://{host}/states/home?region={region}#/v2/executions/details/{arn}")
 }
 
 #[cfg(test)]
@@ -231,6 +237,38 @@ mod tests {
     }
 
     #[test]
+    fn the_link_leads_to_the_console_of_the_partition() {
+        let link = |partition: &str, region: &str| {
+            console_link(&Story {
+                object: None,
+                size: None,
+                event_at: None,
+                outcomes: &[],
+                execution: &format!("arn:{partition}:states:{region}:111122223333:execution:b:x"),
+                region,
+            })
+        };
+        for (partition, region, host) in [
+            ("aws", "eu-west-1", "eu-west-1.console.aws.amazon.com"),
+            ("aws-cn", "cn-north-1", "console.amazonaws.cn"),
+            (
+                "aws-us-gov",
+                "us-gov-west-1",
+                "console.amazonaws-us-gov.com",
+            ),
+            ("aws-eusc", "eusc-de-east-1", "console.amazonaws-eusc.eu"),
+        ] {
+            let link = link(partition, region);
+            let start = format!("https://{host}/states/home?region={region}#");
+            assert!(link.starts_with(&start), "{link}");
+            assert!(
+                link.contains(&format!("arn:{partition}:states:{region}")),
+                "{link}"
+            );
+        }
+    }
+
+    #[test]
     fn levels_choose_what_is_told() {
         let (stored, failed, gone) = (outcome("stored"), outcome("failed"), outcome("gone"));
         assert!(told(std::slice::from_ref(&stored), NotifyLevel::Failures).is_none());
@@ -269,7 +307,7 @@ mod tests {
         #[test]
         fn any_key_makes_a_subject_that_sns_takes(key in "\\PC{0,300}|[\\n\\t\\r]{1,3}") {
             let line = subject(&format!("s3-backup FAILED: {key}"));
-            prop_assert!(line.len() <= SNS_SUBJECT_CHARS_MAX);
+            prop_assert!(line.len() < 100);
             prop_assert!(line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
         }
     }

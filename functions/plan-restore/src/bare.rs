@@ -83,6 +83,7 @@ impl Looker {
         let mut held = Held {
             version_id: entry.version_id,
             modified: entry.modified,
+            latest: entry.latest,
             what: What::DeleteMarker,
         };
         if entry.is_marker {

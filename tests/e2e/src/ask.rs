@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::PoisonError;
 
 use backup_stack::{Object, Service};
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::{World, held};
 
 /// Cause of what [`World::mock`] lets a state throw.
 pub fn planned(state: &str) -> String {
@@ -29,7 +28,7 @@ impl World {
     ///
     /// A planned throw is repeated at each retry of its state, and says so in its cause.
     pub fn mock(&self, machine: &str, cases: &[(String, BTreeMap<String, String>)]) {
-        let mut mocked = self.mocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mocked = held(&self.mocked);
         for (case, plan) in cases {
             for (state, error) in plan {
                 let response = format!("{state} throws {error}");
@@ -66,8 +65,7 @@ impl World {
 
     /// The JSON lines that a function has logged.
     pub fn logged(&self, folder: &str) -> Vec<Value> {
-        let filter =
-            json!({"logGroupName": format!("/aws/lambda/{}-{folder}", backup_stack::STACK_NAME)});
+        let filter = json!({"logGroupName": self.log_group(folder)});
         let mut answer = ureq::post(self.cloud.endpoint())
             .header("x-amz-target", "Logs_20140328.FilterLogEvents")
             .header("content-type", "application/x-amz-json-1.1")
@@ -82,6 +80,25 @@ impl World {
         lines
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
+    }
+
+    /// The group whose name CloudFormation made.
+    fn log_group(&self, folder: &str) -> String {
+        let words = folder.split('-').map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_uppercase() + rest
+        });
+        let name = self.function(&words.collect::<String>());
+        let endpoint = self.cloud.endpoint();
+        let url = format!("{endpoint}/2015-03-31/functions/{name}/configuration");
+        let mut answer = ureq::get(url).call().expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        let configuration: Value = serde_json::from_str(&text).expect("JSON");
+        let group = configuration.pointer("/LoggingConfig/LogGroup");
+        group
+            .and_then(Value::as_str)
+            .expect("a log group")
+            .to_owned()
     }
 
     /// Version ids of exactly this key, the newest first.
@@ -130,6 +147,24 @@ impl World {
         ureq::put(url)
             .send(format!("<Tagging><TagSet>{set}</TagSet></Tagging>"))
             .expect("it is tagged");
+    }
+
+    /// Lets a bucket encrypt with a KMS key by default, without a name with the one that AWS manages for S3.
+    pub fn encrypt_bucket(&self, bucket: &str, key: Option<&str>) {
+        let url = format!("{}/{bucket}?encryption", self.objects.endpoint());
+        let key = key.map(|it| format!("<KMSMasterKeyID>{it}</KMSMasterKeyID>"));
+        let rule = format!(
+            "<SSEAlgorithm>aws:kms</SSEAlgorithm>{}",
+            key.unwrap_or_default()
+        );
+        let rule = format!(
+            "<Rule><ApplyServerSideEncryptionByDefault>{rule}</ApplyServerSideEncryptionByDefault></Rule>"
+        );
+        ureq::put(url)
+            .send(format!(
+                "<ServerSideEncryptionConfiguration>{rule}</ServerSideEncryptionConfiguration>"
+            ))
+            .expect("it is encrypted");
     }
 
     /// The tags of the latest version of a key.
@@ -214,7 +249,7 @@ impl World {
     /// Takes all that waits off the queue and keeps it, so that parallel tests hide nothing from
     /// each other.
     fn messages(&self, queue: &str, needle: &str) -> Vec<Value> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = held(&self.taken);
         let kept = taken.entry(queue.to_owned()).or_default();
         loop {
             let receive = json!({"QueueUrl": queue, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]});

@@ -1,7 +1,9 @@
 //! A barrier within the proxy: so many calls of a caller pass, and the next waits until the caller is dead.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+
+use crate::held;
 
 /// Whom it stops, and when.
 #[derive(Clone, Default)]
@@ -54,6 +56,6 @@ impl Barrier {
     }
 
     fn post(&self) -> MutexGuard<'_, Option<Post>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.0)
     }
 }

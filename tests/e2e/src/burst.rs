@@ -12,8 +12,8 @@ use crate::World;
 
 /// Uploads and copies that run at once.
 const THREADS: usize = 8;
-/// The longest that nothing may happen, in seconds.
-const STILL_SECONDS: u64 = 60;
+/// The longest that nothing may happen, in seconds: a call that hangs for its time-out, and the retry after it.
+const STILL_SECONDS: u64 = 90;
 
 /// Key of one object of a burst.
 pub fn key_of(prefix: &str, number: usize) -> String {
@@ -81,6 +81,26 @@ impl World {
     /// Waits until so many objects are stored, as long as something happens; `look` is called now and
     /// then. Returns when it was.
     pub fn stored_burst(&self, prefix: &str, count: usize, look: impl Fn()) -> Instant {
+        let stored = self.try_stored_burst(prefix, count, look);
+        stored.unwrap_or_else(|missing| panic!("{missing}"))
+    }
+
+    /// The same where something may have failed: it is parked then, and stored by a redrive.
+    pub fn stored_burst_by_redrive(&self, prefix: &str, count: usize) {
+        if let Err(missing) = self.try_stored_burst(prefix, count, || {}) {
+            println!("{missing}");
+            self.redrive_all();
+            self.stored_burst(prefix, count, || {});
+        }
+    }
+
+    /// An error says what is known of those that are not stored.
+    fn try_stored_burst(
+        &self,
+        prefix: &str,
+        count: usize,
+        look: impl Fn(),
+    ) -> Result<Instant, String> {
         let (mut stored, mut last) = (0, Instant::now());
         while stored < count {
             look();
@@ -88,13 +108,31 @@ impl World {
             if now > stored {
                 (stored, last) = (now, Instant::now());
             }
-            assert!(
-                last.elapsed() < Duration::from_secs(STILL_SECONDS),
-                "{stored} of {count} are stored, and no more come"
-            );
-            thread::sleep(Duration::from_millis(100));
+            if last.elapsed() > Duration::from_secs(STILL_SECONDS) {
+                let missing = self.not_stored(prefix, count);
+                return Err(format!(
+                    "{stored} of {count} are stored, and no more come:\n{missing}"
+                ));
+            }
+            thread::sleep(Duration::from_millis(300));
         }
-        last
+        Ok(last)
+    }
+
+    /// What is known of each object of a burst that is not stored: its points, and what was asked for it.
+    /// What is parked stays where a redrive finds it.
+    fn not_stored(&self, prefix: &str, count: usize) -> String {
+        let known = |key: String| {
+            let points = self.points(&key);
+            if points.iter().any(|it| it["status"]["S"] == "stored") {
+                return None;
+            }
+            let calls = self.proxy.calls(&key).into_iter();
+            let calls: Vec<_> = calls.map(|it| (it.operation, it.answered)).collect();
+            Some(format!("{key}: points {points:?}, calls {calls:?}"))
+        };
+        let known = (0..count).filter_map(|number| known(key_of(prefix, number)));
+        known.collect::<Vec<_>>().join("\n")
     }
 
     /// Every object has one copy of its content.

@@ -1,11 +1,15 @@
-//! A loopback proxy between the functions and their services: counts calls, and fails a named one.
+//! A loopback proxy between the functions and their services: counts calls, fails a named one, and is as
+//! strict as AWS where the services are not.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::barrier::Barrier;
+use crate::held;
+use crate::strict::Strict;
+use crate::wire::{answer, operation, read_request, replaced};
 
 /// A caller whose call is held for longer gives it up.
 const HOLD_MAX: Duration = Duration::from_secs(25);
@@ -91,9 +95,10 @@ pub struct Proxy {
     address: String,
     upstream: Arc<OnceLock<String>>,
     other: Arc<OnceLock<(&'static str, String)>>,
-    calls: Arc<Mutex<Vec<Call>>>,
+    pub(crate) calls: Arc<Mutex<Vec<Call>>>,
     plans: Arc<Mutex<Vec<Plan>>>,
     released: Arc<Mutex<Vec<String>>>,
+    strict: Arc<Strict>,
     /// Where a caller is stopped.
     pub barrier: Barrier,
 }
@@ -109,6 +114,7 @@ impl Proxy {
             calls: Arc::default(),
             plans: Arc::default(),
             released: Arc::default(),
+            strict: Arc::default(),
             barrier: Barrier::default(),
         };
         let serving = proxy.clone();
@@ -172,28 +178,25 @@ impl Proxy {
             fault,
             times,
         };
-        self.plans
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(plan);
+        held(&self.plans).push(plan);
     }
 
     /// Takes back all faults that have not come to pass.
     pub fn mend(&self) {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = held(&self.plans);
         plans.clear();
     }
 
     /// Lets go what is held and whose request contains `needle`.
     pub fn release(&self, needle: &str) {
-        let mut released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut released = held(&self.released);
         released.push(needle.to_owned());
     }
 
     fn hold(&self, request: &str) {
         let begun = Instant::now();
         let is_released = || {
-            let released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+            let released = held(&self.released);
             released.iter().any(|needle| request.contains(needle))
         };
         while !is_released() && begun.elapsed() < HOLD_MAX {
@@ -203,7 +206,7 @@ impl Proxy {
 
     /// The calls whose request contains `needle`, in order.
     pub fn calls(&self, needle: &str) -> Vec<Call> {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = held(&self.calls);
         calls
             .iter()
             .filter(|call| call.request.contains(needle))
@@ -225,8 +228,8 @@ impl Proxy {
             return Ok(());
         }
         let number = {
-            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            calls.push(call);
+            let mut calls = held(&self.calls);
+            calls.push(call.clone());
             calls.len() - 1
         };
         match fault {
@@ -247,9 +250,15 @@ impl Proxy {
             }
             _ => {}
         }
-        let mut server = TcpStream::connect(self.upstream_of(&text)?)?;
+        let upstream = self.upstream_of(&text)?;
+        let _alone = self.strict.alone(&call);
+        if let Some(refusal) = self.strict.refused(&call, upstream) {
+            self.note(number, format!("HTTP/1.1 {}", refusal.status).as_bytes());
+            return answer(&mut client, refusal.status, &refusal.body(&call));
+        }
+        let mut server = TcpStream::connect(upstream)?;
         server.write_all(&request)?;
-        if fault.is_none_or(Fault::lets_answers_through) {
+        if fault.is_none_or(Fault::lets_answers_through) && !Strict::looks_at_answers(&call) {
             // Large bodies pass by without being held here.
             let mut start = vec![0; 16 * 1024];
             let read = server.read(&mut start)?;
@@ -259,6 +268,7 @@ impl Proxy {
         }
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
+        let mut answer = self.strict.answered(&call, answer, upstream);
         self.note(number, &answer);
         match fault {
             Some(Fault::LoseAnswer) => return Ok(()),
@@ -278,12 +288,12 @@ impl Proxy {
     fn note(&self, number: usize, answer: &[u8]) {
         let line = String::from_utf8_lossy(&answer[..answer.len().min(32)]).into_owned();
         let status = line.split(' ').nth(1).and_then(|it| it.parse().ok());
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = held(&self.calls);
         calls[number].answered = status;
     }
 
     fn fault(&self, operation: &str, text: &str) -> Option<Fault> {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = held(&self.plans);
         let plan = plans.iter_mut().find(|plan| {
             plan.times > 0
                 && plan.operation == operation
@@ -292,106 +302,4 @@ impl Proxy {
         plan.times -= 1;
         Some(plan.fault)
     }
-}
-
-/// The answer with another body, its length put right.
-fn replaced(answer: &[u8], from: &str, to: &str) -> Vec<u8> {
-    let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let body = body.replace(from, to);
-    let kept = head.lines().filter(|line| {
-        let line = line.to_ascii_lowercase();
-        !line.starts_with("content-length:") && !line.starts_with("transfer-encoding:")
-    });
-    let kept: Vec<_> = kept.collect();
-    let length = body.len();
-    format!(
-        "{}\r\ncontent-length: {length}\r\n\r\n{body}",
-        kept.join("\r\n")
-    )
-    .into_bytes()
-}
-
-fn answer(client: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {
-    let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 {status} Planned\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    );
-    client.write_all(answer.as_bytes())
-}
-
-/// Reads one request whole and asks the server to close after it, so that its answer ends.
-fn read_request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let (mut bytes, mut buffer) = (Vec::new(), [0_u8; 16 * 1024]);
-    let head = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        let read = client.read(&mut buffer)?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(&buffer[..read]);
-    };
-    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
-    let length = text.lines().find_map(|line| {
-        line.strip_prefix("content-length:")?
-            .trim()
-            .parse::<usize>()
-            .ok()
-    });
-    while bytes.len() < head + length.unwrap_or_default() {
-        let read = client.read(&mut buffer)?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(&buffer[..read]);
-    }
-    let line = bytes
-        .windows(2)
-        .position(|window| window == b"\r\n")
-        .unwrap_or_default()
-        + 2;
-    bytes.splice(line..line, b"connection: close\r\n".iter().copied());
-    Ok(bytes)
-}
-
-/// What AWS calls the operation of a request.
-fn operation(text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let target = lower
-        .find("x-amz-target:")
-        .and_then(|at| text[at..].lines().next());
-    if let Some(action) = target.and_then(|line| line.rsplit('.').next()) {
-        return action.trim().to_owned();
-    }
-    if let Some(action) = text.split("Action=").nth(1) {
-        return action.split('&').next().unwrap_or_default().to_owned();
-    }
-    let line = text.lines().next().unwrap_or_default();
-    let tagging = line.contains("tagging");
-    match line.split(' ').next().unwrap_or_default() {
-        "PUT" if line.contains("annotationName=") => "PutObjectAnnotation",
-        "GET" if line.contains("annotationName=") => "GetObjectAnnotation",
-        "GET" if line.contains("?annotation") => "ListObjectAnnotations",
-        "PUT" if line.contains("uploadId=") => "UploadPartCopy",
-        "PUT" if lower.contains("x-amz-copy-source:") => "CopyObject",
-        "POST" if line.contains("uploadId=") => "CompleteMultipartUpload",
-        "POST" if line.contains("?uploads") || line.contains("&uploads") => "CreateMultipartUpload",
-        "DELETE" if line.contains("uploadId=") => "AbortMultipartUpload",
-        "DELETE" => "DeleteObject",
-        "GET" if line.contains("uploadId=") => "ListParts",
-        "GET" if line.contains("?uploads") || line.contains("&uploads") => "ListMultipartUploads",
-        "POST" if line.contains("?restore") || line.contains("&restore") => "RestoreObject",
-        "PUT" if tagging => "PutObjectTagging",
-        "PUT" => "PutObject",
-        "GET" if tagging => "GetObjectTagging",
-        "GET" if line.contains("list-type=2") => "ListObjectsV2",
-        "GET" if line.contains("?versioning") => "GetBucketVersioning",
-        "GET" if line.contains("?versions") || line.contains("&versions") => "ListObjectVersions",
-        "GET" => "GetObject",
-        "HEAD" => "HeadObject",
-        other => other,
-    }
-    .to_owned()
 }

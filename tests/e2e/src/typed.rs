@@ -57,13 +57,18 @@ impl World {
 
     /// What `s3-backup` says.
     pub fn says(&self, arguments: &[&str]) -> Said {
-        let output = self.s3_backup(arguments);
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        Said {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        says_at(self.cloud.endpoint(), arguments)
+    }
+}
+
+/// The same of any endpoint, even of one that does not answer.
+pub fn says_at(endpoint: &str, arguments: &[&str]) -> Said {
+    let output = run(endpoint, arguments);
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Said {
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
     }
 }
 

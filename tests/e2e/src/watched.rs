@@ -187,13 +187,15 @@ impl World {
 
     /// The executions of a key that a sweep has started, in any state.
     pub fn restarts(&self, key: &str) -> Vec<String> {
-        let swept = |arn: &String| arn.contains(":sweep-");
-        let own = |arn: &String| self.key_of(arn).as_deref() == Some(key);
-        self.executions()
-            .into_iter()
-            .filter(swept)
-            .filter(own)
-            .collect()
+        self.started_by("sweep", key)
+    }
+
+    /// The executions of a key whose names begin with their starter, in any state.
+    pub fn started_by(&self, starter: &str, key: &str) -> Vec<String> {
+        let starter = format!(":{starter}-");
+        let mut executions = Vec::from_iter(self.executions());
+        executions.retain(|arn| arn.contains(&starter) && self.key_of(arn).as_deref() == Some(key));
+        executions
     }
 
     /// Waits until the one point of a key has this status; returns it.

@@ -8,15 +8,24 @@ use backup_stack::{Cloud, Options, Outputs, Seaweed, Service, Silent, Stack, Too
 use serde_json::{Value, json};
 
 use crate::Proxy;
+use crate::implied::{BACKUP_KEY, SOURCE_KEY};
 
 /// Parameters of all worlds: sizes small enough to try both ways of copying, every message told by
-/// itself, breakers that no test opens by the way.
-const USUAL: [(&str, &str); 4] = [
+/// itself, breakers that no test opens by the way, and roles as they are where buckets have keys of KMS.
+const USUAL: [(&str, &str); 6] = [
     ("MultipartThresholdMiB", "8"),
     ("PartSizeMinMiB", "5"),
     ("DigestMinutes", "0"),
     ("BreakerFailures", "1000"),
+    ("KmsKeyArns", SOURCE_KEY),
+    ("BackupKmsKeyArn", BACKUP_KEY),
 ];
+
+/// What waits shares the machine with what it waits for.
+const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
+const LOOK_AGAIN_MAX: Duration = Duration::from_millis(400);
+/// The latest executions come first, and no more start between two looks.
+const EXECUTIONS_SEEN: u32 = 500;
 
 /// One stack for the whole run; it ends with the process.
 pub struct World {
@@ -195,15 +204,17 @@ impl World {
 
     /// Uploads an object and waits for its execution to end.
     pub fn upload(&self, key: &str, body: &[u8], headers: &[(&str, &str)]) -> Ended {
-        let before = self.executions();
+        let mut others = self.executions();
         self.objects
             .put_object(self.source(), key, body, headers)
             .expect("the object is uploaded");
         self.ended(|| {
             let new = self.executions();
-            new.difference(&before)
-                .find(|arn| self.key_of(arn).as_deref() == Some(key))
-                .cloned()
+            let mut started = new.difference(&others);
+            let own = started.find(|arn| self.key_of(arn).as_deref() == Some(key));
+            let own = own.cloned();
+            others.extend(new);
+            own
         })
     }
 
@@ -213,33 +224,6 @@ impl World {
             .put_object(self.source(), key, body, headers)
             .expect("the object is uploaded");
         self.start_with(&self.event_of(key))
-    }
-
-    /// A faithful event for the latest version of a key.
-    pub fn event_of(&self, key: &str) -> String {
-        let head = self
-            .objects
-            .head_object(self.source(), key, None)
-            .expect("it is there");
-        let size: u64 = head
-            .header("content-length")
-            .and_then(|text| text.parse().ok())
-            .expect("a size");
-        let mut object = json!({
-            "key": key, "size": size, "etag": head.header("etag"),
-            "sequencer": format!("{:X}", Instant::now().elapsed().as_nanos() + 0x00A0),
-        });
-        if let (Some(version), Some(object)) = (head.version_id(), object.as_object_mut()) {
-            object.insert("version-id".to_owned(), json!(version));
-        }
-        json!({
-            "version": "0", "id": format!("event of {key}"), "detail-type": "Object Created",
-            "source": "aws.s3", "account": "000000000000", "time": now(), "region": "us-east-1",
-            "resources": [format!("arn:aws:s3:::{}", self.source())],
-            "detail": {"version": "0", "bucket": {"name": self.source()}, "object": object,
-                       "request-id": "R", "requester": "000000000000", "reason": "PutObject"},
-        })
-        .to_string()
     }
 
     /// Starts an execution with this input and waits for it to end.
@@ -304,7 +288,7 @@ impl World {
     }
 
     pub(crate) fn executions(&self) -> BTreeSet<String> {
-        let list = json!({"stateMachineArn": self.outputs["StateMachineArn"], "maxResults": 1000});
+        let list = json!({"stateMachineArn": self.outputs["StateMachineArn"], "maxResults": EXECUTIONS_SEEN});
         let list = self
             .cloud
             .json(Service::StepFunctions, "ListExecutions", &list)
@@ -329,7 +313,7 @@ impl World {
             .map(str::to_owned)
     }
 
-    pub(crate) fn ended(&self, find: impl Fn() -> Option<String>) -> Ended {
+    pub(crate) fn ended(&self, mut find: impl FnMut() -> Option<String>) -> Ended {
         let arn = wait("the execution starts", || {
             find().ok_or_else(|| "none is there".to_owned())
         });
@@ -356,6 +340,7 @@ impl World {
             }
             tasks += usize::from(event["type"] == "TaskScheduled");
         }
+        self.every_call_is_tabled();
         Ended {
             status: text("status"),
             output: serde_json::from_str(&text("output")).unwrap_or_default(),
@@ -375,14 +360,9 @@ pub fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// This moment, RFC 3339.
-fn now() -> String {
-    jiff::Timestamp::now().to_string()
-}
-
-/// Waits a minute at most; what was seen last is in the failure.
+/// Waits a minute at most, looks less and less often; what was seen last is in the failure.
 pub fn wait<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let start = Instant::now();
+    let (start, mut pause) = (Instant::now(), LOOK_AGAIN_MIN);
     loop {
         match look() {
             Ok(found) => return found,
@@ -391,6 +371,7 @@ pub fn wait<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
                 "waited a minute until {what}; last seen: {seen}"
             ),
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(pause);
+        pause = LOOK_AGAIN_MAX.min(pause * 3 / 2);
     }
 }

@@ -66,6 +66,7 @@ impl Machine {
         context: &Value,
     ) -> Result<Value, Problem> {
         let mut name = text(&states["StartAt"]).to_owned();
+        let outer = variables.clone();
         for _ in 0..STATES_MAX {
             let state = &states["States"][&name];
             let scope = Scope {
@@ -85,6 +86,11 @@ impl Machine {
                 "Task" | "Map" => self.attempts(&scope).await?,
                 kind => panic!("nothing here runs a {kind}"),
             };
+            // As at AWS: what a scope around this one has assigned is only read here.
+            for variable in next.assigned.keys() {
+                let taken = outer.contains_key(variable);
+                assert!(!taken, "{name} assigns {variable} of an outer scope");
+            }
             variables.extend(next.assigned);
             input = next.output;
             match next.to {

@@ -113,6 +113,7 @@ fn definition() -> Rc<Value> {
     let text = text
         .replace("${TimeoutSeconds}", "86400")
         .replace("${ThrottledAttempts}", "12")
+        .replace("${Partition}", "aws")
         .replace("${UnavailableAttempts}", "6")
         .replace("${MachineType}", "STANDARD");
     Rc::new(serde_json::from_str(&text).expect("JSON"))

@@ -165,6 +165,15 @@ impl<'s> Deployment<'s> {
         let described = self.cloud.describe_stack(STACK_NAME)?.unwrap_or_default();
         self.check_parameters(&described.parameters, log)?;
         self.cloud.mend_mappings()?;
+        // A table that was given is its owner's.
+        let given =
+            |(name, value): &(String, String)| name == "CatalogTableName" && !value.is_empty();
+        if let (Some(table), false) = (
+            described.outputs.get("CatalogTable"),
+            self.parameters.iter().any(given),
+        ) {
+            self.cloud.mend_table(table)?;
+        }
         write_text(&self.done_file(), &self.fingerprint)?;
         Ok(described.outputs)
     }

@@ -34,6 +34,18 @@ pub enum Error {
     },
 
     #[error(
+        "no Node.js 18 or newer was found ({found}); install it with npm, for example with \
+         `apt-get install nodejs npm`, and run this again"
+    )]
+    NoNode { found: String },
+
+    #[error(
+        "the Node.js packages could not be installed:\n{lines}\ncheck the network or the registry \
+         that npm uses and run this again; the whole log is {}", log.display()
+    )]
+    NpmFailed { lines: String, log: PathBuf },
+
+    #[error(
         "the disk is full: {} could not be written; free some space (the local stack needs about \
          4 GB below target/) and run this again", path.display()
     )]

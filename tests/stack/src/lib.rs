@@ -35,6 +35,7 @@ mod layout;
 mod leash;
 mod lock;
 mod ministack;
+mod node;
 mod parameters;
 mod progress;
 mod python;
@@ -55,6 +56,7 @@ pub use layout::Layout;
 pub use progress::{PlainLines, Progress, Silent};
 pub use seaweed::Seaweed;
 pub use stack::{Life, Options, Stack};
+pub use template::parameters as template_parameters;
 pub use toolchain::Toolchain;
 
 /// The region of the stack's home; the backup may live in another one of the same local stack.

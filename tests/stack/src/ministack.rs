@@ -152,7 +152,7 @@ impl Launch<'_> {
         let python = self.toolchain.stack.python();
         let mut command = leash::command(&self.toolchain.layout, &python, &options, &python);
         command
-            .args(["-m", "ministack"])
+            .arg(self.toolchain.layout.helper("start.py"))
             .current_dir(folder)
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| {

@@ -30,7 +30,7 @@ pub(crate) fn definitions(template: &str) -> Vec<String> {
 }
 
 /// The names below `Parameters:`.
-pub(crate) fn parameters(template: &str) -> Vec<String> {
+pub fn parameters(template: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut inside = false;
     let mut indent = None;

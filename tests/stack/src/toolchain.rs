@@ -1,6 +1,7 @@
 //! Everything that must be there before a stack can start.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::error::Result;
 use crate::layout::Layout;
@@ -45,6 +46,15 @@ impl Toolchain {
     /// As for every other environment.
     pub fn rclone(&self) -> Result<std::path::PathBuf> {
         Ok(self.witness(&crate::Silent)?.program("rclone"))
+    }
+
+    /// `node` with the tests' own packages, which it finds by `require` in `NODE_PATH`.
+    ///
+    /// # Errors
+    /// [`NoNode`](crate::Error::NoNode) where the system has none that is new enough, and as for every
+    /// other environment.
+    pub fn node(&self) -> Result<Command> {
+        crate::node::command(&self.layout, &self.python(), &crate::Silent)
     }
 
     /// The environment of the tests' witnesses, made when it is first asked for: only tests need it.

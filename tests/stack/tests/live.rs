@@ -124,6 +124,68 @@ fn failed_deployment_names_its_resource_and_can_be_mended() {
     assert_eq!(outputs["Text"], "mended");
 }
 
+/// A table that is kept when its stack goes, beside what fails if asked to.
+const KEPT: &str = "\
+AWSTemplateFormatVersion: '2010-09-09'
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Fails: {Type: String, Default: 'no'}
+Conditions:
+  Fails: !Equals [!Ref Fails, 'yes']
+Resources:
+  Kept:
+    Type: AWS::DynamoDB::GlobalTable
+    DeletionPolicy: POLICY
+    UpdateReplacePolicy: Retain
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+      Replicas: [{Region: !Ref AWS::Region}]
+  First: {Type: AWS::SSM::Parameter, DependsOn: Kept, Properties: {Name: /first, Type: String, Value: x}}
+  Impossible:
+    Type: AWS::SSM::Parameter
+    Condition: Fails
+    DependsOn: First
+    Properties: {Name: /first, Type: String, Value: x}
+";
+
+/// The template's own resources say `RetainExceptOnCreate`; `Retain` would leave a table with each attempt.
+#[test]
+fn a_creation_that_fails_leaves_nothing_of_what_a_deletion_keeps() {
+    let tables = |stack: &Stack| {
+        let listed = stack
+            .cloud()
+            .json(Service::DynamoDb, "ListTables", &json!({}));
+        listed.unwrap()["TableNames"].as_array().unwrap().len()
+    };
+    for (policy, left) in [("RetainExceptOnCreate", 0), ("Retain", 1)] {
+        let (stack, _folder) = start_with(&KEPT.replace("POLICY", policy));
+        stack.deploy(&[("Fails", "yes")]).unwrap_err();
+        assert_eq!(tables(&stack), left, "{policy}");
+    }
+
+    let (stack, _folder) = start_with(&KEPT.replace("POLICY", "RetainExceptOnCreate"));
+    stack.deploy(&[]).unwrap();
+    // What an update finds it leaves, though it fails.
+    stack.deploy(&[("Fails", "yes")]).unwrap_err();
+    assert_eq!(tables(&stack), 1);
+    let named = [("StackName", backup_stack::STACK_NAME)];
+    let cloud = stack.cloud();
+    cloud
+        .query(Service::CloudFormation, "DeleteStack", &named)
+        .unwrap();
+    let begun = Instant::now();
+    while cloud
+        .query(Service::CloudFormation, "DescribeStacks", &named)
+        .is_ok()
+    {
+        assert!(begun.elapsed() < Duration::from_mins(1));
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(tables(&stack), 1);
+}
+
 /// Counts the runs of `sam deploy`.
 #[derive(Default)]
 struct Deployments(AtomicUsize);

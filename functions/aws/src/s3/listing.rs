@@ -18,6 +18,8 @@ pub struct Entry {
     pub modified: Timestamp,
     /// Whether it is a delete marker.
     pub is_marker: bool,
+    /// Whether it lies on top.
+    pub latest: bool,
 }
 
 /// A page of keys with all of their versions.
@@ -57,11 +59,11 @@ pub async fn versions(
             .map_err(|error| ApiError::of("ListObjectVersions", &error))?;
         let encoded = page.encoding_type().is_some();
         let versions = page.versions().iter().map(|it| {
-            let entry = entry(it.version_id(), it.last_modified(), false);
+            let entry = entry(it.version_id(), it.last_modified(), false, it.is_latest());
             (it.key(), entry)
         });
         let markers = page.delete_markers().iter().map(|it| {
-            let entry = entry(it.version_id(), it.last_modified(), true);
+            let entry = entry(it.version_id(), it.last_modified(), true, it.is_latest());
             (it.key(), entry)
         });
         for (key, entry) in versions.chain(markers) {
@@ -88,13 +90,19 @@ pub async fn versions(
     }
 }
 
-fn entry(id: Option<&str>, modified: Option<&DateTime>, is_marker: bool) -> Option<Entry> {
+fn entry(
+    id: Option<&str>,
+    modified: Option<&DateTime>,
+    is_marker: bool,
+    latest: Option<bool>,
+) -> Option<Entry> {
     let modified = modified?;
     let nanos = i32::try_from(modified.subsec_nanos()).ok()?;
     Some(Entry {
         version_id: id?.to_owned(),
         modified: Timestamp::new(modified.secs(), nanos).ok()?,
         is_marker,
+        latest: latest == Some(true),
     })
 }
 

@@ -136,7 +136,8 @@ pub async fn copy_part(
         .map_err(|error| ApiError::of("UploadPartCopy", &error))
 }
 
-/// The parts of a segment that an upload holds, in order.
+/// The parts of a segment that an upload holds, in order and each once, in whatever way a server lists them:
+/// CompleteMultipartUpload takes ascending numbers alone (Amazon S3 API Reference, "InvalidPartOrder").
 ///
 /// # Errors
 /// The answer of S3; code `NoSuchUpload` when there is no such upload.
@@ -146,7 +147,7 @@ pub async fn list_parts(
     upload: &Upload,
     segment: Segment,
 ) -> Result<Vec<ListedPart>, ApiError> {
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     let mut marker = segment.first_part - 1;
     loop {
         let wanted = (segment.last_part - marker).clamp(1, PARTS_A_PAGE);
@@ -165,7 +166,8 @@ pub async fn list_parts(
             page.parts()
                 .iter()
                 .filter_map(|part| listed(part, &upload.algorithm))
-                .filter(|part| part.number <= segment.last_part),
+                .filter(|part| part.number <= segment.last_part)
+                .map(|part| (part.number, part)),
         );
         let next = page
             .next_part_number_marker()
@@ -174,7 +176,7 @@ pub async fn list_parts(
             Some(next) if page.is_truncated() == Some(true) && next < segment.last_part => {
                 marker = next;
             }
-            _ => return Ok(found),
+            _ => return Ok(found.into_values().collect()),
         }
     }
 }

@@ -10,8 +10,7 @@ use super::course::Course;
 use super::line::Version;
 use super::request::Versions;
 use crate::error::one_line;
-use crate::limits::SNS_SUBJECT_CHARS_MAX;
-use crate::message::Message;
+use crate::message::{Message, subject};
 use crate::plan::size;
 use crate::plan::usd;
 
@@ -191,7 +190,7 @@ pub fn page(course: &Course, named: &[Failed], open: &[Open], ended: Timestamp) 
 pub fn message(course: &Course, bucket: &str, execution: &str) -> Message {
     let (work, done) = (&course.work, &course.done);
     let verdict = Verdict::of(done);
-    let subject = format!("s3-backup backfill: {}: {bucket}", verdict.as_str());
+    let subject_line = format!("s3-backup backfill: {}: {bucket}", verdict.as_str());
     let report = format!("s3://{}/{}", work.bucket, work.page());
     let what = one_line(&course.request.what(), 300);
     let text = format!(
@@ -199,7 +198,7 @@ pub fn message(course: &Course, bucket: &str, execution: &str) -> Message {
         line(done)
     );
     Message {
-        subject: subject.chars().take(SNS_SUBJECT_CHARS_MAX).collect(),
+        subject: subject(&subject_line),
         text,
         json: serde_json::json!({"backfill": course, "verdict": verdict, "execution": execution})
             .to_string(),

@@ -29,7 +29,7 @@ fn what_s3_would_refuse_or_could_not_do_is_refused_by_field() {
             "newerNoncurrentVersions",
         ),
         (
-            json!({"transition": {"days": 29, "storageClass": "STANDARD_IA"}}),
+            json!({"transition": {"days": 0, "storageClass": "STANDARD_IA"}}),
             None,
             "transition",
         ),
@@ -54,6 +54,15 @@ fn what_s3_would_refuse_or_could_not_do_is_refused_by_field() {
         ),
         (
             json!({"transition": {"days": 1, "storageClass": "GLACIER_IR"}}),
+            None,
+        ),
+        // S3 asks for no 30 days before an infrequent access class any more, since July 2026.
+        (
+            json!({"transition": {"days": 1, "storageClass": "STANDARD_IA"}}),
+            None,
+        ),
+        (
+            json!({"noncurrentDays": 8, "noncurrentTransition": {"days": 7, "storageClass": "ONEZONE_IA"}}),
             None,
         ),
         (

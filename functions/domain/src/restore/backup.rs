@@ -19,8 +19,10 @@ use crate::sequencer;
 pub struct Held {
     /// Its version id at the backup.
     pub version_id: String,
-    /// When it was written there.
+    /// When it was written there, in whole seconds on S3.
     pub modified: Timestamp,
+    /// Whether it lies on top now.
+    pub latest: bool,
     /// What it is.
     pub what: What,
 }
@@ -114,8 +116,10 @@ pub fn at_moment(held: &[Held], at: Timestamp) -> FromBackup<'_> {
     };
     // A delete marker that the backup had on top then hides what was written before it. Below a
     // promoted copy it hides nothing any more: the deletion was undone.
-    let top = held.iter().filter(|it| before(it.modified));
-    let top = top.max_by_key(|it| it.modified);
+    let written = held.iter().map(|it| it.modified);
+    let last = written.filter(|it| before(*it)).max();
+    let tied = held.iter().filter(|it| Some(it.modified) == last);
+    let top = tied.max_by_key(|it| (it.latest, rank(held, it)));
     let hidden = top.filter(|it| {
         it.what == What::DeleteMarker && it.modified.as_second() >= latest.last_modified.as_second()
     });
@@ -132,6 +136,22 @@ pub fn at_moment(held: &[Held], at: Timestamp) -> FromBackup<'_> {
         .collect();
     copies.sort_by_key(|it| std::cmp::Reverse(it.modified));
     FromBackup::Offered(copies)
+}
+
+/// What lies above of what was written at one time. A version is copied, then deleted; what is copied
+/// once more was deleted, and brought back.
+fn rank(held: &[Held], one: &Held) -> u8 {
+    match &one.what {
+        What::Copy(origin) => {
+            let is_earlier = |it: &Held| match &it.what {
+                What::Copy(other) => other.is(origin) && it.modified < one.modified,
+                What::DeleteMarker | What::Foreign => false,
+            };
+            if held.iter().any(is_earlier) { 2 } else { 0 }
+        }
+        What::DeleteMarker => 1,
+        What::Foreign => 0,
+    }
 }
 
 /// The source's key of a backup's key; `None` outside of the destination's prefix.
@@ -154,6 +174,7 @@ mod tests {
         Held {
             version_id: id.to_owned(),
             modified: at(copied),
+            latest: false,
             what: What::Copy(Origin {
                 version_id: source.to_owned(),
                 sequencer: format!("{written:08X}"),
@@ -166,6 +187,7 @@ mod tests {
         Held {
             version_id: format!("m{second}"),
             modified: at(second),
+            latest: false,
             what: What::DeleteMarker,
         }
     }
@@ -207,6 +229,31 @@ mod tests {
             ["b2", "b1"],
             "the promoted copy goes first"
         );
+    }
+
+    /// A copy, a deletion and what undid it may all fall into one second.
+    #[test]
+    fn within_a_second_what_lies_on_top_decides_then_what_is_copied_again() {
+        let deleted = [copy("b1", "v1", 10, 11), marker_at(11)];
+        let undone = [
+            copy("b1", "v1", 10, 11),
+            marker_at(20),
+            copy("b2", "v1", 10, 20),
+        ];
+        for turned in 0..3 {
+            let mut held = deleted.clone();
+            held.rotate_left(turned % 2);
+            assert_eq!(at_moment(&held, at(11)), FromBackup::Deleted);
+            let mut held = undone.clone();
+            held.rotate_left(turned);
+            assert_eq!(offered(&held, 20), ["b2", "b1"]);
+        }
+        let mut held = deleted.clone();
+        held[0].latest = true;
+        assert_eq!(offered(&held, 11), ["b1"]);
+        let mut held = undone.clone();
+        held[1].latest = true;
+        assert_eq!(at_moment(&held, at(20)), FromBackup::Deleted);
     }
 
     #[test]

@@ -9,8 +9,7 @@ use super::course::{Course, NAMED_MAX};
 use super::request::{From, Mode};
 use crate::error::one_line;
 use crate::evidence::Evidence;
-use crate::limits::SNS_SUBJECT_CHARS_MAX;
-use crate::message::Message;
+use crate::message::{Message, subject};
 use crate::plan::{Tally, size, usd};
 
 /// What became of one key.
@@ -351,7 +350,7 @@ pub fn message(course: &Course, execution: &str, named: &[Restored]) -> Message 
         ("RESTORE INCOMPLETE", "failed")
     };
     let bucket = &course.request.to.bucket;
-    let subject: String = format!("s3-backup: {word}: {bucket}");
+    let subject_line = format!("s3-backup: {word}: {bucket}");
     let report = format!("s3://{}/{}", course.work.bucket, course.work.page());
     let mut text = format!(
         "{}\n\nWhat:      {} as of {}\nTo:        s3://{bucket}/{}\nReport:    {report}\nExecution: {execution}\n",
@@ -372,7 +371,7 @@ pub fn message(course: &Course, execution: &str, named: &[Restored]) -> Message 
         );
     }
     Message {
-        subject: subject.chars().take(SNS_SUBJECT_CHARS_MAX).collect(),
+        subject: subject(&subject_line),
         text,
         json: serde_json::json!({"restore": course, "execution": execution}).to_string(),
         outcome,

@@ -10,8 +10,8 @@ use std::path::Path;
 use backup_domain::ErrorName;
 use serde_json::Value;
 
-use crate::machine::{names, tasks};
-use crate::{read, root};
+use crate::machine::{MACHINES, definition, names, tasks};
+use crate::{page, read, root};
 
 /// What the platform itself raises (AWS Step Functions Developer Guide, "Handling errors in Step
 /// Functions workflows" and "Handle transient Lambda service exceptions"; AWS Lambda Developer
@@ -29,9 +29,6 @@ const PLATFORM: &[&str] = &[
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
 ];
-
-const BEGIN: &str = "<!-- errors of each state: begin -->\n";
-const END: &str = "<!-- errors of each state: end -->\n";
 
 type Names = BTreeSet<&'static str>;
 
@@ -256,28 +253,16 @@ fn table() -> String {
 /// has looked at where it goes. `UPDATE_DOCS=1 cargo test -p backup-definitions` writes the table.
 #[test]
 fn the_documentation_says_where_each_error_of_each_state_goes() {
-    let documentation = read("docs/state-machine.md");
-    let (before, rest) = documentation.split_once(BEGIN).unwrap();
-    let (written, after) = rest.split_once(END).unwrap();
-    let table = table();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        let documentation = format!("{before}{BEGIN}{table}{END}{after}");
-        fs::write(root().join("docs/state-machine.md"), documentation).unwrap();
-        return;
-    }
-    assert!(
-        written == table,
-        "docs/state-machine.md should say:\n{table}"
-    );
+    page::says("docs/state-machine.md", "errors of each state", &table());
 }
 
 #[test]
 fn every_name_is_raised_by_some_function_or_state() {
     let raised: Names = raises().into_values().flatten().collect();
-    let machine = read("statemachine/backup.asl.json");
+    let machines = MACHINES.map(definition).concat();
     for name in ErrorName::ALL {
         // By a function, or by a Fail state.
-        let raised = raised.contains(name.as_str()) || machine.contains(&format!("'{name}'"));
+        let raised = raised.contains(name.as_str()) || machines.contains(&format!("'{name}'"));
         assert!(raised, "nobody raises {name}");
     }
 }

@@ -164,7 +164,8 @@ fn direct_deploys_no_part_of_the_queue() {
         ])
     );
     for kept in ["IntakeQueue", "IntakeAgeAlarm"] {
-        assert_eq!(resources[kept]["DeletionPolicy"], "Retain", "{kept}");
+        let policy = &resources[kept]["DeletionPolicy"];
+        assert_eq!(*policy, "RetainExceptOnCreate", "{kept}");
     }
 }
 

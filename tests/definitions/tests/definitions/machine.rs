@@ -20,6 +20,7 @@ pub fn definition(name: &str) -> String {
         )
         .replace("${MachineType}", "STANDARD")
         .replace("${BackfillConcurrency}", "40")
+        .replace("${Partition}", "aws")
 }
 
 /// What the template substitutes for a name: in the Standard machine, then in the EXPRESS one.

@@ -67,7 +67,8 @@ fn every_parameter_explains_itself() {
 fn every_output_says_what_it_is_and_consoles_are_https_pages() {
     for (name, block) in section("Outputs") {
         assert!(block.contains("    Description: "), "{name}");
-        let is_page = block.contains("\"https://${AWS::Region}.console.aws.amazon.com/");
+        let is_page = block.contains("[\"https://${Host}/")
+            && block.contains("Host: !FindInMap [Consoles, !Ref AWS::Partition, Host]");
         assert_eq!(name.ends_with("Console"), is_page, "{name}");
     }
 }

@@ -4,10 +4,100 @@ use serde_json::{Value, json};
 
 use crate::linters::expanded;
 
-const HOLDS_DATA: [&str; 3] = ["AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"];
+const HOLDS_DATA: [&str; 4] = [
+    "AWS::S3::Bucket",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+];
+
+/// What says who may use something that is kept: the field that names it.
+const GUARDS: [(&str, &str); 2] = [
+    ("AWS::S3::BucketPolicy", "/Bucket/Ref"),
+    ("AWS::SQS::QueuePolicy", "/Queues/0/Ref"),
+];
+
+/// Tells that events wait in a queue that is kept, when nothing takes from it any more.
+const WATCHES: &str = "IntakeAgeAlarm";
+
+/// A creation that fails leaves nothing behind that the next attempt would not find; whatever was in use stays (AWS
+/// `CloudFormation` Template Reference, "`DeletionPolicy` attribute": `RetainExceptOnCreate`). What guards it stays
+/// with it; nothing else does, since a second deployment of the same name would make it twice.
+#[test]
+fn what_holds_data_is_kept_with_what_guards_it_and_nothing_else_is() {
+    let template = expanded();
+    let resources = template["Resources"].as_object().unwrap();
+    let kept = |name: &str| HOLDS_DATA.contains(&resources[name]["Type"].as_str().unwrap());
+    let mut guarded = 0;
+    for (name, resource) in resources {
+        let guard = GUARDS.iter().find(|(kind, _)| resource["Type"] == *kind);
+        let guards = guard.is_some_and(|(_, field)| {
+            let of = resource["Properties"].pointer(field).unwrap();
+            guarded += 1;
+            kept(of.as_str().unwrap())
+        });
+        let policies = (
+            &resource["DeletionPolicy"],
+            &resource["UpdateReplacePolicy"],
+        );
+        if kept(name) || guards || name == WATCHES {
+            // `RetainExceptOnCreate` is no value of an UpdateReplacePolicy.
+            assert_eq!(
+                policies,
+                (&json!("RetainExceptOnCreate"), &json!("Retain")),
+                "{name}"
+            );
+        } else {
+            assert_eq!(policies, (&Value::Null, &Value::Null), "{name}");
+        }
+    }
+    assert!(guarded >= 6, "{guarded}");
+}
+
+/// What a second deployment is given is the owner's: under the same condition nothing of it is made, guards included.
+#[test]
+fn what_is_given_is_left_alone() {
+    let template = expanded();
+    let resources = template["Resources"].as_object().unwrap();
+    for (parameter, condition, made) in [
+        (
+            "SourceBucketName",
+            "CreateSource",
+            &["SourceBucket", "SourceBucketPolicy"][..],
+        ),
+        (
+            "BackupBucketName",
+            "CreateBackup",
+            &["BackupBucket", "BackupBucketPolicy"],
+        ),
+        ("CatalogTableName", "CreateCatalog", &["Catalog"]),
+        (
+            "DeadLetterQueueName",
+            "CreateDeadLetters",
+            &["DeadLetterQueue", "DeadLetterQueuePolicy"],
+        ),
+        ("NotificationTopicArn", "CreateTopic", &["Topic"]),
+        (
+            "ReportBucketName",
+            "CreateReports",
+            &["ReportBucket", "ReportBucketPolicy"],
+        ),
+    ] {
+        assert_eq!(
+            template["Conditions"][condition],
+            json!({"Fn::Equals": [{"Ref": parameter}, ""]})
+        );
+        let under: Vec<_> = resources
+            .iter()
+            .filter(|(_, it)| it["Condition"] == condition)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(under, made, "{condition}");
+    }
+}
 
 #[test]
-fn what_holds_data_outlives_the_stack_and_its_own_replacement() {
+fn what_holds_data_is_encrypted_and_kept_as_long_as_can_be() {
     let template = expanded();
     let mut seen = 0;
     for (name, resource) in template["Resources"].as_object().unwrap() {
@@ -16,9 +106,6 @@ fn what_holds_data_outlives_the_stack_and_its_own_replacement() {
             continue;
         }
         seen += 1;
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(resource[policy], "Retain", "{name}: {policy}");
-        }
         let properties = &resource["Properties"];
         match kind {
             "AWS::S3::Bucket" => {
@@ -27,11 +114,23 @@ fn what_holds_data_outlives_the_stack_and_its_own_replacement() {
                 assert_eq!(keeps == "Enabled", name != "DrillBucket", "{name}");
                 bucket(&template, name, properties);
             }
-            "AWS::DynamoDB::Table" => {
-                let recovery = &properties["PointInTimeRecoverySpecification"];
+            "AWS::DynamoDB::GlobalTable" => {
+                let replicas = properties["Replicas"].as_array().unwrap();
+                let [replica] = &replicas[..] else {
+                    panic!("{name}: a second replica is billed");
+                };
+                assert_eq!(replica["Region"], json!({"Ref": "AWS::Region"}), "{name}");
+                let recovery = &replica["PointInTimeRecoverySpecification"];
                 assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
                 assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
+                let expiry = &properties["TimeToLiveSpecification"];
+                let wanted = json!({"AttributeName": "expiresAt", "Enabled": true});
+                assert_eq!(*expiry, wanted, "{name}");
+                // A creation that fails could not delete it.
+                assert!(replica["DeletionProtectionEnabled"].is_null(), "{name}");
             }
+            // Nothing is kept in it but who is told.
+            "AWS::SNS::Topic" => {}
             _ => {
                 assert_eq!(properties["SqsManagedSseEnabled"], true, "{name}");
                 // 14 days, the longest there is (Amazon SQS API Reference, "SetQueueAttributes").

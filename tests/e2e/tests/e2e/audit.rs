@@ -334,7 +334,13 @@ fn a_repair_mends_what_the_backup_can_mend() {
         assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
         ended.output["started"].as_u64().unwrap()
     });
-    assert_eq!(started.iter().sum::<u64>(), 4, "each once: {started:?}");
+    let executions = all.iter().flat_map(|key| world.started_by("audit", key));
+    assert_eq!(executions.count(), 4, "each once");
+    // What still runs when the second asks for it counts for both.
+    assert!(
+        (4..=8).contains(&started.iter().sum::<u64>()),
+        "{started:?}"
+    );
     wait("all is stored again", || {
         let points: Vec<Value> = all.iter().flat_map(|key| world.points(key)).collect();
         let stored = points

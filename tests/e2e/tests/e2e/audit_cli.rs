@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 #[test]
 fn the_command_line_audits_repairs_and_says_so_by_its_exit_code() {
     let world = World::auditing();
+    let _others = world.among_others();
     let prefix = "plain/audit-typed/";
     let keys: Vec<_> = ["one", "two"].map(|name| format!("{prefix}{name}")).into();
     world.fill(&keys);
@@ -101,6 +102,7 @@ fn the_command_line_audits_repairs_and_says_so_by_its_exit_code() {
 #[test]
 fn status_shows_how_far_each_destination_is_behind() {
     let world = World::auditing();
+    let _others = world.among_others();
     world.fill(&["plain/lag-status".to_owned()]);
     let reported = world.invoke("ReportLag", &json!({}));
     assert!(reported["errorType"].is_null(), "{reported}");

@@ -143,6 +143,7 @@ fn the_functions_of_a_backfill_may_do_what_they_do_and_nothing_more() {
                     );
                 }
                 same_as_its_steps(world, &grants);
+                world.is_tabled(name, asked.iter().cloned(), grants.iter().cloned());
             }
             _ => continue,
         }

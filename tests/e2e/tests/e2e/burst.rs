@@ -71,6 +71,7 @@ impl Drop for Over<'_> {
 
 /// Uploads go on while the stack is deployed with one intake after the other.
 #[test]
+#[ignore = "on demand: several deployments, minutes"]
 fn switching_the_intake_loses_nothing() {
     let seldom = [("SweepMinutes", "60")];
     let world = World::start_with_parts(Proxy::start().unwrap(), &seldom, None).unwrap();
@@ -119,7 +120,8 @@ fn switching_the_intake_loses_nothing() {
     });
     let count = next.into_inner();
     assert!(count > 50, "{count} objects");
-    world.stored_burst(prefix, count, || {});
+    // A busy machine may fail one while its stack is deployed. It is not lost.
+    world.stored_burst_by_redrive(prefix, count);
     world.check_burst(prefix, count);
 }
 

@@ -68,6 +68,21 @@ fn a_failure_is_recorded_parked_told_and_red() {
     );
 }
 
+/// A HEAD that is refused has no body: the advice says whose role it was.
+#[test]
+fn a_source_that_may_not_be_read_names_the_role_that_was_refused() {
+    let world = World::get();
+    let _policy = world.policy.read().unwrap();
+    let key = "tagged/refused-by-key.txt";
+    world.proxy.fail("HeadObject", key, Fault::Status(403), 1);
+    let ended = world.upload(key, b"under a key", &[("x-amz-tagging", "keep=yes")]);
+    assert_eq!(ended.cause["error"], "SourceUnreadable", "{ended:?}");
+    let role = format!("the role of {} ", world.function("Filter"));
+    let advice = ended.cause["advice"].as_str().unwrap();
+    assert!(advice.contains(&role), "{advice}");
+    assert!(advice.contains("KmsKeyArns"), "{advice}");
+}
+
 /// One destination that cannot be reached fails alone, after its retries.
 #[test]
 fn a_failing_destination_does_not_fail_the_other() {

@@ -282,4 +282,14 @@ fn the_intake_may_do_what_it_does_and_nothing_more() {
     let function = world.function("Intake");
     let grants = world.grants(&function);
     check(world, step(&function), &grants, &asked(world)[&function]);
+    // Beside what it does without a queue, see `lag`.
+    world.invoke("ReportLag", &json!({}));
+    let lag = world.function("ReportLag");
+    let (grants, mut counted) = (world.grants(&lag), asked(world)[&lag].clone());
+    counted.retain(|it| it.action.starts_with("sqs:"));
+    for one in &counted {
+        assert!(grants.iter().any(|it| it.allows(one)), "{one:?}");
+    }
+    assert!(!counted.is_empty());
+    world.is_tabled("ReportLag@queue", counted, None);
 }

@@ -89,8 +89,32 @@ fn a_locked_bucket_takes_copies_marks_promotions_and_deletions() {
         });
         assert_eq!(world.versions(LOCKED, &deleted).len(), 1);
         carries_retention(world, &format!("locked-{name}"), object_lock.is_some());
+        for key in [large, differs, promoted, deleted] {
+            nobody_may_delete(world, &key, if object_lock.is_some() { 47 } else { 23 });
+        }
     }
     world.put_policy(&world.usual_policy());
+}
+
+/// Every version of a copy is under a retention that ends in so many hours, and stays when it is deleted.
+fn nobody_may_delete(world: &World, key: &str, hours: i64) {
+    let versions = world.versions(LOCKED, key);
+    assert!(!versions.is_empty(), "{key}");
+    for version in versions {
+        let url = format!("{}/{LOCKED}/{key}", world.objects.endpoint());
+        let asked = ureq::get(format!("{url}?retention&versionId={version}")).call();
+        let said = asked.unwrap().body_mut().read_to_string().unwrap();
+        assert!(said.contains("<Mode>GOVERNANCE</Mode>"), "{key}: {said}");
+        let until = said.split("<RetainUntilDate>").nth(1).unwrap();
+        let until: jiff::Timestamp = until.split('<').next().unwrap().parse().unwrap();
+        let left = until.duration_since(jiff::Timestamp::now());
+        assert_eq!(left.as_hours(), hours, "{key}");
+        let deleted = ureq::delete(format!("{url}?versionId={version}")).call();
+        assert!(
+            matches!(deleted, Err(ureq::Error::StatusCode(403))),
+            "{key}: {deleted:?}"
+        );
+    }
 }
 
 /// Each request that makes a version names the retention, or leaves it to the bucket; none lifts it.

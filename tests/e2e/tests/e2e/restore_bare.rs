@@ -66,6 +66,26 @@ fn the_table_is_deleted_and_the_whole_bucket_comes_back_from_the_backup() {
         said.contains("the catalog is not there") && said.contains("--from-backup"),
         "{said}"
     );
+    // The command line says it before anything begins, and asks for no table where none is needed.
+    let typed = [
+        "restore",
+        "--prefix",
+        "",
+        "--at",
+        &at,
+        "--to",
+        SCRATCH,
+        "--dry-run",
+    ];
+    let refused = world.says(&typed);
+    assert_eq!(refused.code, Some(8), "{refused:?}");
+    assert!(
+        refused.err.contains("NoSuchTable") && refused.err.contains("--from-backup"),
+        "{refused:?}"
+    );
+    let planned = world.says(&[&typed[..], &["--from-backup", world.backup()]].concat());
+    assert_eq!(planned.code, Some(1), "{planned:?}");
+    assert!(planned.out.contains("22"), "{planned:?}");
     input["from"] =
         json!({"backup": {"bucket": world.backup(), "region": world.outputs["BackupRegion"]}});
     let ended = world.restore(&input);

@@ -2,6 +2,7 @@
 //! and who must own the buckets.
 
 use backup_e2e::restoring::SCRATCH;
+use backup_e2e::world::wait;
 use backup_e2e::{Call, Fault, World};
 use serde_json::{Value, json};
 
@@ -94,6 +95,45 @@ fn what_is_written_between_plan_and_restore_is_left_and_told() {
     let body = |key: &str| world.objects.get_object(bucket, key, None).unwrap().body;
     assert_eq!(body(occupied), b"somebody's");
     assert_eq!(body("again/planned/two"), b"planned/two");
+}
+
+/// The target was empty when it was looked at; somebody writes to it before the copy arrives.
+#[test]
+fn a_copy_that_loses_a_race_leaves_what_won() {
+    let world = World::restoring();
+    let _others = world.among_others();
+    world.change(&[small("raced/one")]);
+    let at = world.moment();
+    let target = "raced-again/raced/one";
+    world.proxy.fail("CopyObject", target, Fault::Hold, 1);
+    let copies = || {
+        let calls = calls(world, SCRATCH, target).into_iter();
+        calls
+            .filter(|it| it.operation == "CopyObject")
+            .collect::<Vec<_>>()
+    };
+    let ended = std::thread::scope(|scope| {
+        let restore = scope.spawn(|| world.restore(&beside("raced/", &at, "raced-again/")));
+        wait("the copy is on its way", || {
+            copies().pop().ok_or_else(|| "not asked for".to_owned())
+        });
+        let put = world
+            .objects
+            .put_object(SCRATCH, target, b"somebody's", &[]);
+        put.unwrap();
+        world.proxy.release(target);
+        restore.join().unwrap()
+    });
+    let done = &ended.output["done"];
+    assert_eq!(
+        (&done["restored"]["objects"], &done["conflicts"]),
+        (&json!(0), &json!(1)),
+        "{ended:?}"
+    );
+    let answers: Vec<_> = copies().iter().map(|it| it.answered).collect();
+    assert_eq!(answers, [Some(412)]);
+    let found = world.objects.get_object(SCRATCH, target, None).unwrap();
+    assert_eq!(found.body, b"somebody's");
 }
 
 /// The answer to the copying shows another MD5 than the copy has.

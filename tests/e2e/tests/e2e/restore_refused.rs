@@ -154,7 +154,9 @@ fn make_every_call(world: &World) {
         ("calls/small".to_owned(), Some(b"small".to_vec())),
         ("calls/large".to_owned(), Some(body)),
         ("cold/called".to_owned(), Some(b"cold".to_vec())),
+        ("annotated/called".to_owned(), Some(vec![2; 9 << 20])),
     ]);
+    world.annotate_copy("annotated/called", "note", "as told");
     let at = world.moment();
     world.change(&[("calls/later".to_owned(), Some(b"later".to_vec()))]);
     let input = |prefix: &str, more: Value| {
@@ -190,6 +192,9 @@ fn make_every_call(world: &World) {
     let beside = json!({"key": "calls/small", "at": at, "to": {"bucket": world.source(), "prefix": "tagged-calls/"}});
     let ended = world.restore(&beside);
     assert_eq!(ended.error, "RestoreIncomplete", "{ended:?}");
+    let annotated = json!({"key": "annotated/called", "at": at, "to": {"bucket": world.source(), "prefix": "annotated-again/"}});
+    let ended = world.restore(&annotated);
+    assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
     let mut planned = single.clone();
     planned["dryRun"] = json!(true);
     let planned = world.restore(&planned);

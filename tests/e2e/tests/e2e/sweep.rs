@@ -311,6 +311,8 @@ fn the_watcher_and_the_sweep_may_do_what_they_do_and_nothing_more() {
     world.deliver_status(false);
     let (dead, _) = world.stopped_in_the_middle("plain/allowed-watcher.txt");
     world.watch(&dead);
+    // A second time it reads whether the first is done with it.
+    world.watch(&dead);
     orphaned(world, "plain/allowed-sweep.txt", 1);
     orphaned(world, "plain/allowed-tried.txt", ATTEMPTS_MAX);
     world.sweep();

@@ -4,6 +4,7 @@
 
 mod faults;
 mod mutants;
+mod rules;
 mod seeds;
 
 use std::sync::Mutex;

@@ -58,6 +58,23 @@ impl Cloud {
         Ok(())
     }
 
+    /// Switches on what the template asks for a table and the local stack reads over: point-in-time recovery of a
+    /// global table's replica, and time to live.
+    pub(crate) fn mend_table(&self, table: &str) -> Result<()> {
+        let specification = json!({"PointInTimeRecoveryEnabled": true});
+        let change = json!({"TableName": table, "PointInTimeRecoverySpecification": specification});
+        self.json(Service::DynamoDb, "UpdateContinuousBackups", &change)?;
+        let name = json!({"TableName": table});
+        let expiry = self.json(Service::DynamoDb, "DescribeTimeToLive", &name)?;
+        // AWS refuses to switch on what is on.
+        if expiry["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED" {
+            let specification = json!({"Enabled": true, "AttributeName": "expiresAt"});
+            let change = json!({"TableName": table, "TimeToLiveSpecification": specification});
+            self.json(Service::DynamoDb, "UpdateTimeToLive", &change)?;
+        }
+        Ok(())
+    }
+
     fn lambda(&self, action: &str, method: Method, path: &str, body: Vec<u8>) -> Result<Value> {
         let request = Request::builder()
             .method(method)
@@ -82,6 +99,7 @@ fn protocol(service: Service) -> (&'static str, &'static str) {
     match service {
         Service::DynamoDb => ("DynamoDB_20120810", "1.0"),
         Service::Events => ("AWSEvents", "1.1"),
+        Service::Kms => ("TrentService", "1.1"),
         Service::Sqs => ("AmazonSQS", "1.0"),
         Service::Ssm => ("AmazonSSM", "1.1"),
         Service::StepFunctions => ("AWSStepFunctions", "1.0"),
