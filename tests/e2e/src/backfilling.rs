@@ -8,9 +8,6 @@ use serde_json::{Value, json};
 use crate::inventoried::INVENTORIES;
 use crate::{Ended, Proxy, World};
 
-/// Time-out of BackfillBatch here, in seconds; 870 as deployed.
-pub const BATCH_SECONDS: u64 = 8;
-
 /// A version or delete marker at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct There {
@@ -39,8 +36,7 @@ impl World {
             let world = world.expect("the local stack starts and the template deploys");
             world.cloud.create_bucket(INVENTORIES).expect("a bucket");
             world.deliver_uploads(false);
-            world.set_timeout_of(&world.function("BackfillBatch"), BATCH_SECONDS);
-            // The quarter of an hour after which functions are dead takes longer than they live here.
+            // The quarter of an hour after which functions are dead takes longer than a function in a hurry lives.
             world.configure("stepfunctions._SFN_WAIT_SCALE", &json!(0.01));
             // A destination without a bucket would leave something out of every backfill.
             let mut policy: Value = serde_json::from_str(&world.usual_policy()).expect("JSON");

@@ -1,4 +1,4 @@
-//! A world with drills, whose restores come in small slices and have little time.
+//! A world with drills, whose restores come in small slices.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -12,8 +12,6 @@ use crate::{Ended, Proxy, World};
 pub const LINE_ITEMS: usize = 40;
 /// Objects of a slice here, and items of a page of the catalog; 100,000 as deployed.
 pub const SLICE_ITEMS: usize = 60;
-/// Time-out of RestoreBatch here, in seconds; 870 as deployed.
-pub const BATCH_SECONDS: u64 = 8;
 /// Days from drill to drill.
 pub const DRILL_DAYS: i64 = 7;
 
@@ -37,7 +35,6 @@ impl World {
             variables["Variables"]["SLICE_ITEMS_MAX"] = json!(SLICE_ITEMS.to_string());
             variables["Variables"]["LINE_ITEMS_MAX"] = json!(LINE_ITEMS.to_string());
             world.set_configuration("PlanRestore", &json!({"Environment": variables}));
-            world.set_configuration("RestoreBatch", &json!({"Timeout": BATCH_SECONDS}));
             world
         })
     }

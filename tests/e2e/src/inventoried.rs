@@ -106,8 +106,8 @@ impl World {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
             let world = Self::start_auditing(Proxy::start().expect("a proxy"));
-            let audit = world.function("AuditSlice");
-            world.set_timeout_of(&audit, crate::hurry::AUDIT_SECONDS);
+            let seconds = json!({"Timeout": crate::hurry::TIMEOUT_SECONDS});
+            world.set_configuration("AuditSlice", &seconds);
             world
         })
     }

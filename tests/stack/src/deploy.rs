@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 use crate::REGION;
 use crate::cloud::{Cloud, Service};
 use crate::error::{Error, Result, quoted, tells_full_disk};
-use crate::functions::{self, Packed};
+use crate::functions::{self, Content, Packed};
 use crate::layout::{make_folder, read_text, write_text};
 use crate::leash::{self, Finished};
 use crate::lock::Lock;
 use crate::parameters::overrides_file;
 use crate::progress::{Progress, step};
-use crate::stack::Stack;
+use crate::stack::{Life, Stack};
 use crate::template;
 use crate::venv::hex;
 
@@ -60,7 +60,11 @@ pub(crate) fn deploy(stack: &Stack, parameters: Outputs) -> Result<Outputs> {
     let _lock = Lock::hold(&layout.lock("deploy"), || {
         progress.waiting("Waiting for another process that deploys");
     })?;
-    let packed = functions::make(&stack.toolchain, &names, progress)?;
+    let content = match stack.options.life {
+        Life::Leashed => Content::Link,
+        Life::Kept => Content::Binary,
+    };
+    let packed = functions::make(&stack.toolchain, &names, content, progress)?;
     let deployment = Deployment::prepare(stack, &text, &packed, parameters)?;
     if deployment.is_done() {
         return stack.cloud().stack_outputs(STACK_NAME);

@@ -7,6 +7,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -45,21 +46,41 @@ impl Packed {
     }
 }
 
-/// Builds and packs the functions. The caller holds the deploy lock.
+/// What a zip file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// The binary.
+    Binary,
+    /// A script that runs the binary where it is kept: for a stack that ends with its process.
+    Link,
+}
+
+/// Builds and packs the functions, once in a process. The caller holds the deploy lock.
 pub(crate) fn make(
     toolchain: &Toolchain,
     names: &[String],
+    content: Content,
     progress: &dyn Progress,
 ) -> Result<Vec<Packed>> {
+    type Made = (Content, Vec<Packed>);
+    static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
     if names.is_empty() {
         return Ok(Vec::new());
     }
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let same =
+        |(of, packed): &&Made| *of == content && packed.iter().map(|it| &it.name).eq(names.iter());
+    if let Some((_, packed)) = made.iter().find(same) {
+        return Ok(packed.clone());
+    }
     let label = format!("Building {} Lambda functions", names.len());
-    step(progress, &label, || {
+    let packed = step(progress, &label, || {
         let binaries = build(toolchain, names, progress)?;
-        let packed = pack(toolchain, &binaries)?;
+        let packed = pack(toolchain, &binaries, content)?;
         Ok((packed, format!("{} Lambda functions built", names.len())))
-    })
+    })?;
+    made.push((content, packed.clone()));
+    Ok(packed)
 }
 
 /// Package and binary of the command line.
@@ -180,11 +201,11 @@ fn compiler_errors(talk: &[String]) -> Vec<String> {
 }
 
 /// Packs the binaries that are not the ones packed last.
-fn pack(toolchain: &Toolchain, binaries: &[Binary]) -> Result<Vec<Packed>> {
+fn pack(toolchain: &Toolchain, binaries: &[Binary], content: Content) -> Result<Vec<Packed>> {
     let mut packed = Vec::new();
     let mut changed = Vec::new();
     for binary in binaries {
-        let zip = zip_path(&toolchain.layout, &binary.name)?;
+        let zip = zip_path(&toolchain.layout, &binary.name, content)?;
         let stamp = zip.with_extension("stamp");
         let identity = identity(&binary.path)?;
         if !zip.exists() || fs::read_to_string(&stamp).ok().as_ref() != Some(&identity) {
@@ -197,18 +218,26 @@ fn pack(toolchain: &Toolchain, binaries: &[Binary]) -> Result<Vec<Packed>> {
         return Ok(packed);
     }
     let paths = changed.iter().flat_map(|it| [&it.0.path, &it.1]);
-    run_pack(toolchain, paths)?;
+    run_pack(toolchain, paths, content)?;
     for (_, _, stamp, identity) in &changed {
         write_text(stamp, identity)?;
     }
     Ok(packed)
 }
 
-fn run_pack<'p>(toolchain: &Toolchain, paths: impl Iterator<Item = &'p PathBuf>) -> Result<()> {
+fn run_pack<'p>(
+    toolchain: &Toolchain,
+    paths: impl Iterator<Item = &'p PathBuf>,
+    content: Content,
+) -> Result<()> {
     let log = toolchain.layout.log("pack")?;
     let python = toolchain.python();
     let mut command = leash::command(&toolchain.layout, &python, &[], &python);
-    command.arg(toolchain.layout.helper("pack.py")).args(paths);
+    command.arg(toolchain.layout.helper("pack.py"));
+    if content == Content::Link {
+        command.arg("--linked");
+    }
+    command.args(paths);
     let finished = leash::run(&mut command, &log, |_| {})?;
     if finished.success {
         return Ok(());
@@ -228,10 +257,13 @@ fn identity(binary: &Path) -> Result<String> {
     Ok(format!("{} {:?}", metadata.len(), metadata.modified().ok()))
 }
 
-fn zip_path(layout: &Layout, name: &str) -> Result<PathBuf> {
+fn zip_path(layout: &Layout, name: &str, content: Content) -> Result<PathBuf> {
     let folder = layout.functions().join(name);
     make_folder(&folder)?;
-    Ok(folder.join("bootstrap.zip"))
+    Ok(folder.join(match content {
+        Content::Binary => "bootstrap.zip",
+        Content::Link => "linked.zip",
+    }))
 }
 
 #[cfg(test)]

@@ -170,6 +170,8 @@ impl Launch<'_> {
             .env("MINISTACK_EDITION", self.token())
             .env("IOT_MTLS_ENABLED", "0")
             .env("SFTP_ENABLED", "0")
+            // Each environment of a function that waits for a call looks for one ten times a second.
+            .env("LAMBDA_WARM_TTL_SECONDS", "5")
             // It would look for containers of its own and end them.
             .env(
                 "DOCKER_HOST",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backup_e2e::hurry::AUDIT_SECONDS;
+use backup_e2e::hurry::TOO_LONG_MS;
 use backup_e2e::world::wait;
 use backup_e2e::{Fault, World};
 use jiff::Timestamp;
@@ -118,16 +118,13 @@ fn an_audit_whose_function_is_killed_ends_with_the_same_findings() {
         world.forget(key);
     }
     let held = format!("{}\"", all[39]);
-    let too_long = Fault::HoldMs(AUDIT_SECONDS * 1_000 + 1_000);
+    let too_long = Fault::HoldMs(TOO_LONG_MS);
     world.proxy.fail("Query", &held, too_long, 1);
     let audit = world.audit(prefix, &json!({}));
     assert_eq!(audit.ended.status, "SUCCEEDED", "{:?}", audit.ended);
     let died = audit.ended.failures.iter();
-    assert!(
-        died.filter(|it| it.contains("timed out")).count() == 1,
-        "{:?}",
-        audit.ended.failures
-    );
+    let died = died.filter(|it| it.contains("timed out")).count();
+    assert!(died >= 1, "{:?}", audit.ended.failures);
     let wanted = missing(&lost.map(String::as_str));
     assert_eq!(audit.found(), wanted, "{:#?}", audit.findings);
     assert_eq!(audit.summary["totals"]["keys"], 40);
@@ -136,5 +133,5 @@ fn an_audit_whose_function_is_killed_ends_with_the_same_findings() {
         let by_audit = call.caller().is_some_and(|it| it.contains("-AuditSlice"));
         call.operation == "Query" && by_audit
     });
-    assert_eq!(asked.count(), 2, "the one that died has left nothing");
+    assert_eq!(asked.count(), died + 1, "what died has left nothing");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backup_e2e::hurry::AUDIT_SLOW_MS;
+use backup_e2e::hurry::{TIMEOUT_SECONDS, slow_ms};
 use backup_e2e::inventoried::{INVENTORIES, Report, SCHEMA, made_up};
 use backup_e2e::world::wait;
 use backup_e2e::{Fault, World};
@@ -316,7 +316,7 @@ fn an_audit_by_inventories_goes_on_in_the_next_stretch() {
         ));
         report = json!({"source": at});
     }
-    let slow = Fault::HoldMs(AUDIT_SLOW_MS);
+    let slow = Fault::HoldMs(slow_ms(TIMEOUT_SECONDS));
     let held = [prefix, "k/deep/0100.tmp"].concat();
     world.proxy.fail("Query", &held, slow, 1);
     let audit = world.audit(prefix, &json!({"inventory": report}));

@@ -1,6 +1,7 @@
 //! A backfill that is cut off goes on where it stopped.
 
-use backup_e2e::backfilling::{BATCH_SECONDS, done, resume};
+use backup_e2e::backfilling::{done, resume};
+use backup_e2e::hurry::{TIMEOUT_SECONDS, TOO_LONG_MS};
 use backup_e2e::world::wait;
 use backup_e2e::{Fault, World};
 use serde_json::json;
@@ -9,10 +10,11 @@ use serde_json::json;
 #[test]
 fn a_batch_that_is_killed_in_the_middle_goes_on_without_a_second_copy() {
     let world = World::backfilling();
-    let _others = world.among_others();
+    let _alone = world.alone();
+    let _hurry = world.hurry("BackfillBatch", TIMEOUT_SECONDS);
     let there = world.lay_many("killed/", 40);
     let held = "killed/03/object%2000003";
-    let too_long = Fault::StallMs(BATCH_SECONDS * 1000 + 1000);
+    let too_long = Fault::StallMs(TOO_LONG_MS);
     world.proxy.fail("CopyObject", held, too_long, 1);
     // Copied when the function dies, and not yet recorded.
     world
@@ -31,11 +33,12 @@ fn a_batch_that_is_killed_in_the_middle_goes_on_without_a_second_copy() {
 fn a_backfill_that_is_stopped_goes_on_where_it_stopped() {
     let world = World::backfilling();
     let _alone = world.alone();
+    let _hurry = world.hurry("BackfillBatch", TIMEOUT_SECONDS);
     let there = world.lay_many("stopped/", 130);
     // One of each line is under way when its function dies.
     let held = ["stopped/01/object%2000001", "stopped/06/object%2000006"];
     for key in held {
-        let too_long = Fault::StallMs(BATCH_SECONDS * 1000 + 1000);
+        let too_long = Fault::StallMs(TOO_LONG_MS);
         world.proxy.fail("CopyObject", key, too_long, 1);
     }
     let first = world.begin_backfill(&json!({"prefix": "stopped/"}));

@@ -130,6 +130,7 @@ fn a_redrive_that_is_cut_off_at_any_call_loses_and_doubles_nothing() {
 
 /// Killed behind its first call, its second, and so on to its last; then one runs to its end.
 #[test]
+#[ignore = "on demand: a run of the redrive for each call"]
 fn a_redrive_that_is_killed_between_any_two_calls_loses_and_doubles_nothing() {
     const KILLS: usize = 26;
     let (world, _alone) = World::redriven();
@@ -194,6 +195,7 @@ fn a_redrive_that_is_killed_between_any_two_calls_loses_and_doubles_nothing() {
 /// The letter tells of a dead execution that nobody heard of: closed, told and started again, whichever
 /// call of closing is lost.
 #[test]
+#[ignore = "on demand: a run of the redrive for each call"]
 fn a_redrive_that_is_cut_off_while_it_closes_loses_and_doubles_nothing() {
     let (world, _alone) = World::redriven();
     world.deliver_status(false);
